@@ -1,1 +1,15 @@
-//! x
+//! What both programs share: how they are configured, how they talk to Kafka, how they report and how they end.
+//!
+//! Dependencies point one way. `args`, `config`, `exit`, `health` and `shutdown` know neither rdkafka nor axum nor
+//! prometheus; `kafka` does not know axum; `admin` does not know `kafka`; nothing here knows a program.
+
+pub mod admin;
+pub mod args;
+pub mod config;
+pub mod exit;
+pub mod health;
+pub mod kafka;
+pub mod life;
+pub mod logging;
+pub mod metrics;
+pub mod shutdown;

@@ -1,0 +1,188 @@
+//! The admin server: metrics for Prometheus, health for Kubernetes, versions for people.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus::Registry;
+
+use crate::args::Listen;
+use crate::health::Health;
+use crate::metrics::{HttpMetrics, Program, scrape};
+
+/// Prometheus' text format.
+pub const METRICS: &str = "/metrics";
+/// 200 while the work loop moves, else 503 with the reason: Kubernetes restarts the pod.
+pub const LIVEZ: &str = "/livez";
+/// 200 while work can be done, else 503 with the reason: Kubernetes takes the pod out of its Services.
+pub const READYZ: &str = "/readyz";
+/// What runs, as JSON.
+pub const VERSION: &str = "/version";
+/// All routes.
+pub const ROUTES: [&str; 4] = [METRICS, LIVEZ, READYZ, VERSION];
+
+/// How long `healthcheck` waits for an answer.
+const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the routes show.
+#[derive(Clone)]
+pub struct Admin {
+    /// The metrics to be scraped.
+    pub registry: Registry,
+    /// Counts the requests.
+    pub http: HttpMetrics,
+    /// The health to be told.
+    pub health: Health,
+    /// What runs.
+    pub program: Program,
+}
+
+/// Takes the port before anything else starts: a server that cannot be reached must not go unnoticed.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub fn bind(listen: Listen) -> Result<Option<TcpListener>, String> {
+    let Listen::On(address) = listen else { return Ok(None) };
+    let fail =
+        |error: std::io::Error| format!("--listen {address}: cannot be bound: {error}; choose another port, or off");
+    let listener = TcpListener::bind(address).map_err(fail)?;
+    listener.set_nonblocking(true).map_err(fail)?;
+    Ok(Some(listener))
+}
+
+/// The routes.
+pub fn router(admin: Admin) -> Router {
+    let admin = Arc::new(admin);
+    Router::new()
+        .route(METRICS, get(metrics))
+        .route(LIVEZ, get(livez))
+        .route(READYZ, get(readyz))
+        .route(VERSION, get(version))
+        .layer(from_fn_with_state(Arc::clone(&admin), count))
+        .with_state(admin)
+}
+
+/// Serves the routes until the process ends.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve(listener: TcpListener, admin: Admin) -> std::io::Result<()> {
+    axum::serve(tokio::net::TcpListener::from_std(listener)?, router(admin)).await
+}
+
+/// Asks a running program's `/livez`, for images that have no shell and no curl.
+///
+/// # Errors
+/// What is wrong, in a sentence.
+pub fn healthcheck(listen: Listen) -> Result<(), String> {
+    let Listen::On(mut address) = listen else {
+        return Err("--listen is off: there is no server to ask".to_owned());
+    };
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let url = format!("http://{address}{LIVEZ}");
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(HEALTHCHECK_TIMEOUT))
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .into();
+    let mut response = agent.get(&url).call().map_err(|error| format!("{url}: {error}"))?;
+    if response.status().is_success() {
+        return Ok(());
+    }
+    let reason = response.body_mut().read_to_string().unwrap_or_default();
+    Err(format!("{url}: {}: {}", response.status(), reason.trim()))
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    match scrape(&admin.registry) {
+        Ok((content_type, body)) => ([(header::CONTENT_TYPE, content_type)], body).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn livez(State(admin): State<Arc<Admin>>) -> Response {
+    told(admin.health.live())
+}
+
+async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
+    told(admin.health.readiness())
+}
+
+async fn version(State(admin): State<Arc<Admin>>) -> Response {
+    axum::Json(&admin.program).into_response()
+}
+
+fn told(health: Result<(), String>) -> Response {
+    match health {
+        Ok(()) => (StatusCode::OK, "ok\n").into_response(),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+    }
+}
+
+/// Counts a request by its route, never by the path as typed: that would be an unbounded label.
+async fn count(State(admin): State<Arc<Admin>>, path: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let path = path.as_ref().map_or("other", MatchedPath::as_str);
+    admin.http.requests.with_label_values(&[path, response.status().as_str()]).inc();
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use axum::body::Body;
+    use tower::ServiceExt;
+
+    fn admin() -> Admin {
+        let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into() };
+        let mut metrics = Metrics::new("test", &program).unwrap();
+        let http = HttpMetrics::new(&mut metrics, &ROUTES).unwrap();
+        Admin {
+            registry: metrics.registry().clone(),
+            http,
+            health: Health::new(Duration::from_secs(60), "starting"),
+            program,
+        }
+    }
+
+    async fn ask(admin: &Admin, path: &str) -> StatusCode {
+        let request = axum::http::Request::get(path).body(Body::empty()).unwrap();
+        router(admin.clone()).oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn routes_answer_and_are_counted() {
+        let admin = admin();
+        assert_eq!(ask(&admin, LIVEZ).await, StatusCode::OK);
+        assert_eq!(ask(&admin, READYZ).await, StatusCode::SERVICE_UNAVAILABLE);
+        admin.health.ready();
+        assert_eq!(ask(&admin, READYZ).await, StatusCode::OK);
+        assert_eq!(ask(&admin, VERSION).await, StatusCode::OK);
+        assert_eq!(ask(&admin, METRICS).await, StatusCode::OK);
+        assert_eq!(ask(&admin, "/etc/passwd").await, StatusCode::NOT_FOUND);
+        let count = |path: &str, status: &str| admin.http.requests.with_label_values(&[path, status]).get();
+        assert_eq!((count(READYZ, "200"), count(READYZ, "503"), count("other", "404")), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_taken_port_is_an_error_that_names_it() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = bind(Listen::On(taken.local_addr().unwrap())).unwrap_err();
+        assert!(error.contains("--listen 127.0.0.1:"), "{error}");
+    }
+}

@@ -1,0 +1,242 @@
+//! The librdkafka properties of a client: from typed settings, raw ones, the program's own needs and its defaults.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Problems;
+use super::secret::REDACTED;
+
+/// One property as it will be given to librdkafka.
+#[derive(Clone)]
+pub struct Property {
+    /// The value, maybe secret: print it with [`Property::shown`].
+    pub value: String,
+    /// Which setting it came from, for messages: `--linger`, `-X`, a file.
+    pub origin: String,
+    rank: Rank,
+}
+
+/// Who has the last word on a property.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// The program's default: any raw property replaces it.
+    Default,
+    /// A properties file.
+    File,
+    /// `-X` or its variable.
+    Raw,
+    /// A typed setting that somebody gave.
+    Typed,
+    /// What the program's correctness rests on.
+    Fixed,
+}
+
+/// Properties by name, gathered with their origin so that a collision can name both sides.
+#[derive(Clone, Default)]
+pub struct Properties(BTreeMap<String, Property>);
+
+/// Names that librdkafka takes for the same property, and the one used here.
+const SYNONYMS: [(&str, &str); 10] = [
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("sasl.mechanisms", "sasl.mechanism"),
+    ("compression.codec", "compression.type"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("request.required.acks", "acks"),
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
+    ("message.send.max.retries", "retries"),
+    ("delivery.timeout.ms", "message.timeout.ms"),
+    ("fetch.message.max.bytes", "max.partition.fetch.bytes"),
+    ("auto.commit.enable", "enable.auto.commit"),
+];
+
+/// Whether a property's value must never be printed.
+pub fn is_secret(key: &str) -> bool {
+    ["password", "secret", "passphrase", "key.pem"].iter().any(|word| key.contains(word))
+        || key == "sasl.oauthbearer.config"
+}
+
+impl Property {
+    /// The value as it may be printed.
+    pub fn shown(&self, key: &str) -> &str {
+        if is_secret(key) { REDACTED } else { &self.value }
+    }
+}
+
+impl Properties {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A default of the program that differs from librdkafka's; any raw property replaces it.
+    pub fn fallback(&mut self, key: &str, value: impl ToString) {
+        let property = Property { value: value.to_string(), origin: "default".to_owned(), rank: Rank::Default };
+        self.0.entry(key.to_owned()).or_insert(property);
+    }
+
+    /// A typed setting: `explicit` when somebody gave it, else its default applies unless a raw property says more.
+    pub fn typed(&mut self, key: &str, value: impl ToString, setting: &str, explicit: bool, problems: &mut Problems) {
+        if !explicit {
+            return self.fallback(key, value);
+        }
+        self.put(key, value.to_string(), setting.to_owned(), Rank::Typed, problems);
+    }
+
+    /// A property that the program's promises rest on: no raw property may change it.
+    pub fn fixed(&mut self, key: &str, value: impl ToString, problems: &mut Problems) {
+        self.put(key, value.to_string(), "the program itself".to_owned(), Rank::Fixed, problems);
+    }
+
+    /// A raw property from `-X` or its variable, written `key=value`. Secret keys are refused: arguments are public.
+    pub fn raw(&mut self, text: &str, problems: &mut Problems) {
+        let Some((key, value)) = text.split_once('=') else {
+            return problems.add("-X: expected key=value, as in -X linger.ms=20");
+        };
+        let key = canonical(key.trim());
+        if is_secret(&key) {
+            return problems.add(format!(
+                "-X {key}: secrets are not taken from arguments; use the KAFKA_* secret variables, their _FILE forms \
+                 or --properties-file"
+            ));
+        }
+        self.put(&key, value.trim().to_owned(), "-X".to_owned(), Rank::Raw, problems);
+    }
+
+    /// A file of `key=value` lines, with `#` comments, as other Kafka clients have it.
+    pub fn file(&mut self, path: &Path, problems: &mut Problems) {
+        let shown = path.display();
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => return problems.add(format!("--properties-file {shown}: cannot be read: {error}")),
+        };
+        let Ok(text) = String::from_utf8(bytes) else {
+            return problems.add(format!("--properties-file {shown}: is not UTF-8"));
+        };
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') || line.starts_with('!') {
+                continue;
+            }
+            match line.split_once('=') {
+                Some((key, value)) if !key.trim().is_empty() => {
+                    let origin = format!("--properties-file {shown}, line {number}");
+                    self.put(&canonical(key.trim()), value.trim().to_owned(), origin, Rank::File, problems);
+                }
+                _ => problems.add(format!("--properties-file {shown}: line {number} is not key=value")),
+            }
+        }
+    }
+
+    /// The value of a property, if anybody set it.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(|property| property.value.as_str())
+    }
+
+    /// Whether a person, rather than the program, gave the property.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.0.get(key).is_some_and(|property| matches!(property.rank, Rank::File | Rank::Raw | Rank::Typed))
+    }
+
+    /// Where a property came from.
+    pub fn origin(&self, key: &str) -> &str {
+        self.0.get(key).map_or("default", |property| &property.origin)
+    }
+
+    /// Takes a property back.
+    pub fn remove(&mut self, key: &str) {
+        self.0.remove(key);
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Property)> {
+        self.0.iter().map(|(key, property)| (key.as_str(), property))
+    }
+
+    fn put(&mut self, key: &str, value: String, origin: String, rank: Rank, problems: &mut Problems) {
+        let property = Property { value, origin, rank };
+        let Some(other) = self.0.get(key).filter(|other| other.rank != Rank::Default) else {
+            self.0.insert(key.to_owned(), property);
+            return;
+        };
+        let (strong, weak) = if rank >= other.rank { (&property, other) } else { (other, &property) };
+        match (strong.rank, weak.rank) {
+            (Rank::Fixed, Rank::Fixed) => {}
+            (Rank::Fixed, _) => problems.add(format!(
+                "{}: {key} is set by {}, which relies on {key}={}; take it out",
+                weak.origin,
+                strong.origin,
+                strong.shown(key)
+            )),
+            (Rank::Typed, Rank::Typed) => {}
+            (Rank::Typed, _) => {
+                problems.add(format!("{} and {} both set {key}: keep one of them", strong.origin, weak.origin));
+            }
+            _ => {}
+        }
+        if rank >= other.rank {
+            self.0.insert(key.to_owned(), property);
+        }
+    }
+}
+
+fn canonical(key: &str) -> String {
+    SYNONYMS.iter().find(|(name, _)| *name == key).map_or(key, |(_, main)| main).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn a_raw_property_replaces_a_default_and_collides_with_a_typed_setting() {
+        let mut problems = Problems::new();
+        let mut properties = Properties::new();
+        properties.raw("linger.ms=20", &mut problems);
+        properties.typed("linger.ms", 5, "--linger", false, &mut problems);
+        assert_eq!(properties.get("linger.ms"), Some("20"));
+        assert!(problems.is_empty());
+        properties.typed("linger.ms", 7, "--linger", true, &mut problems);
+        assert_eq!(problems.to_string(), "error: --linger and -X both set linger.ms: keep one of them");
+    }
+
+    #[test]
+    fn a_synonym_collides_too() {
+        let mut problems = Problems::new();
+        let mut properties = Properties::new();
+        properties.raw("queue.buffering.max.ms=20", &mut problems);
+        properties.typed("linger.ms", 7, "--linger", true, &mut problems);
+        assert!(problems.to_string().contains("linger.ms"), "{problems}");
+    }
+
+    #[test]
+    fn fixed_properties_cannot_be_changed() {
+        let mut problems = Problems::new();
+        let mut properties = Properties::new();
+        properties.raw("enable.auto.offset.store=true", &mut problems);
+        properties.fixed("enable.auto.offset.store", "false", &mut problems);
+        assert!(
+            problems.to_string().contains("-X: enable.auto.offset.store is set by the program itself"),
+            "{problems}"
+        );
+    }
+
+    #[test]
+    fn secrets_are_refused_in_arguments_and_redacted_elsewhere() {
+        let mut problems = Problems::new();
+        let mut properties = Properties::new();
+        for key in ["sasl.password", "ssl.key.pem", "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config"] {
+            properties.raw(&format!("{key}=hunter2"), &mut problems);
+        }
+        assert_eq!(problems.iter().count(), 4);
+        assert!(!problems.to_string().contains("hunter2"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "# login\nsasl.password=hunter2\nnonsense\n").unwrap();
+        let mut problems = Problems::new();
+        properties.file(file.path(), &mut problems);
+        assert!(problems.to_string().contains("line 3 is not key=value"));
+        let (key, property) = properties.iter().next().unwrap();
+        assert_eq!(property.shown(key), REDACTED);
+    }
+}

@@ -1,0 +1,290 @@
+//! What every client's callbacks share: the last cause of a failed connection, the first final refusal, the state of the
+//! brokers, metrics and the log.
+
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::error::{Class, Failure, class, name, with_hint};
+use super::oauth::{TokenError, TokenSource};
+use super::statistics::Statistics;
+use crate::exit::Exit;
+use crate::metrics::ClientMetrics;
+
+/// rdkafka hands a producer's error over twice, one right after the other: the same again within this time is one.
+const TWICE: Duration = Duration::from_millis(20);
+
+/// The state of one client, written by librdkafka's callbacks and read by the work loop.
+pub struct ClientState {
+    metrics: ClientMetrics,
+    tokens: Option<TokenSource>,
+    /// The first refusal that no retry can help, as long as no broker was ever up.
+    refused: Mutex<Option<Failure>>,
+    /// What librdkafka last said of a failed connection: names the broker and the cause.
+    cause: Mutex<Option<String>>,
+    last_error: Mutex<Option<(RDKafkaErrorCode, String, Instant)>>,
+    token_refused: AtomicBool,
+    ever_up: AtomicBool,
+    /// Whether at least one broker is believed to be reachable now.
+    contact: AtomicBool,
+}
+
+impl ClientState {
+    /// A client that has not reached any broker yet.
+    pub fn new(metrics: ClientMetrics, tokens: Option<TokenSource>) -> Self {
+        Self {
+            metrics,
+            tokens,
+            refused: Mutex::new(None),
+            cause: Mutex::new(None),
+            last_error: Mutex::new(None),
+            token_refused: AtomicBool::new(false),
+            ever_up: AtomicBool::new(false),
+            contact: AtomicBool::new(false),
+        }
+    }
+
+    /// A broker answered.
+    pub fn reached(&self) {
+        self.ever_up.store(true, Ordering::Relaxed);
+        self.contact.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a broker is believed to be reachable now.
+    pub fn has_contact(&self) -> bool {
+        self.contact.load(Ordering::Relaxed)
+    }
+
+    /// The refusal that ends the process, if there was one before any broker was up.
+    pub fn refused(&self) -> Option<Failure> {
+        lock(&self.refused).clone()
+    }
+
+    /// Notes a refusal; the first one explains all that follow.
+    pub fn refuse(&self, failure: Failure) {
+        let mut refused = lock(&self.refused);
+        if refused.is_none() {
+            *refused = Some(failure);
+        }
+    }
+
+    /// Why no broker can be reached, in librdkafka's words, with what to do about it.
+    pub fn unreachable(&self, servers: &str) -> Failure {
+        let cause = lock(&self.cause).clone();
+        let last = lock(&self.last_error).clone();
+        let code = last.as_ref().map_or(RDKafkaErrorCode::AllBrokersDown, |(code, ..)| *code);
+        let reason = cause
+            .or_else(|| last.map(|(_, reason, _)| reason))
+            .unwrap_or_else(|| "no answer from any broker".to_owned());
+        Failure::new(Exit::Unreachable, with_hint(&format!("no broker of {servers} can be reached: {reason}"), code))
+    }
+
+    /// For `ClientContext::log`: librdkafka's lines under their own target, with levels that mean something. What it
+    /// calls an error is a broken connection that it repairs by itself: a warning here.
+    pub fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        if facility == "FAIL" {
+            *lock(&self.cause) = Some(plain(line));
+        }
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::error!(target: "librdkafka", event = "librdkafka", facility, "{line}");
+            }
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
+                tracing::warn!(target: "librdkafka", event = "librdkafka", facility, "{line}");
+            }
+            RDKafkaLogLevel::Notice => tracing::info!(target: "librdkafka", event = "librdkafka", facility, "{line}"),
+            RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+                tracing::debug!(target: "librdkafka", event = "librdkafka", facility, "{line}");
+            }
+        }
+    }
+
+    /// For `ClientContext::error`: an error of the client as a whole.
+    pub fn error(&self, error: &KafkaError, reason: &str) {
+        let Some(code) = error.rdkafka_error_code() else { return };
+        {
+            let mut last = lock(&self.last_error);
+            if let Some((last_code, last_reason, when)) = &*last
+                && *last_code == code
+                && last_reason == reason
+                && when.elapsed() < TWICE
+            {
+                return;
+            }
+            *last = Some((code, reason.to_owned(), Instant::now()));
+        }
+        self.metrics.errors.with_label_values(&[name(code)]).inc();
+        if matches!(code, RDKafkaErrorCode::AllBrokersDown) {
+            self.contact.store(false, Ordering::Relaxed);
+        }
+        if matches!(code, RDKafkaErrorCode::Resolve | RDKafkaErrorCode::SSL | RDKafkaErrorCode::BrokerTransportFailure)
+        {
+            *lock(&self.cause) = Some(plain(reason));
+        }
+        tracing::warn!(event = "client_error", error = name(code), "{}", with_hint(reason, code));
+        if self.is_final(code, reason) && !self.ever_up.load(Ordering::Relaxed) {
+            self.refuse(Failure::new(Exit::Refused, with_hint(&plain(reason), code)));
+        }
+    }
+
+    /// Whether no retry can help. A token endpoint that is down for now may come back; an untrusted certificate and a
+    /// refused login do not.
+    fn is_final(&self, code: RDKafkaErrorCode, reason: &str) -> bool {
+        match code {
+            RDKafkaErrorCode::SSL => reason.contains("certificate"),
+            RDKafkaErrorCode::Authentication if self.tokens.is_some() && reason.contains("OAUTHBEARER token") => {
+                self.token_refused.load(Ordering::Relaxed)
+            }
+            _ => class(code) == Class::Refused,
+        }
+    }
+
+    /// For `ClientContext::stats_raw`: broker state and round-trip times; gives back the rest for the program.
+    pub fn statistics<'a>(&self, json: &'a [u8]) -> Option<Statistics<'a>> {
+        let Ok(statistics) = serde_json::from_slice::<Statistics<'_>>(json) else {
+            self.metrics.statistics_failures.inc();
+            return None;
+        };
+        let mut any_up = false;
+        for broker in statistics.brokers.values() {
+            let up = broker.state == "UP";
+            any_up |= up;
+            if broker.nodeid < 0 {
+                continue;
+            }
+            let node = broker.nodeid.to_string();
+            self.metrics.broker_up.with_label_values(&[&node]).set(i64::from(up));
+            if let Some(rtt) = broker.rtt.filter(|rtt| rtt.cnt > 0) {
+                for (quantile, micros) in [("0.5", rtt.p50), ("0.99", rtt.p99)] {
+                    self.metrics.round_trip.with_label_values(&[node.as_str(), quantile]).set(micros as f64 / 1e6);
+                }
+            }
+        }
+        if any_up {
+            self.reached();
+        } else {
+            self.contact.store(false, Ordering::Relaxed);
+        }
+        Some(statistics)
+    }
+
+    /// For `ClientContext::generate_oauth_token`.
+    ///
+    /// # Errors
+    /// What the token endpoint said.
+    pub fn token(&self) -> Result<OAuthToken, Box<dyn Error>> {
+        let source = self.tokens.as_ref().ok_or("OAUTHBEARER is not configured")?;
+        let result = source.fetch();
+        let label = if result.is_ok() { "ok" } else { "error" };
+        self.metrics.token_requests.with_label_values(&[label]).inc();
+        self.token_refused.store(matches!(result, Err(TokenError::Refused(_))), Ordering::Relaxed);
+        if let Err(error) = &result {
+            tracing::warn!(event = "token_error", "{error}");
+            *lock(&self.cause) = Some(error.to_string());
+        }
+        Ok(result?)
+    }
+}
+
+/// The context of a client that needs nothing more than its state, such as one that makes topics.
+#[derive(Clone)]
+pub struct SharedContext(pub Arc<ClientState>);
+
+impl ClientContext for SharedContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.0.log(level, facility, line);
+    }
+
+    fn stats_raw(&self, json: &[u8]) {
+        self.0.statistics(json);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.error(&error, reason);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.0.token()
+    }
+}
+
+/// A line without librdkafka's own decoration, `[thrd:main]: ` and the client's name.
+fn plain(line: &str) -> String {
+    let line = match line.split_once("]: ") {
+        Some((before, rest)) if before.starts_with("[thrd:") => rest,
+        _ => line,
+    };
+    line.trim().to_owned()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+    use crate::metrics::{Metrics, Program};
+
+    fn state() -> ClientState {
+        let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into() };
+        ClientState::new(ClientMetrics::new(&mut Metrics::new("test", &program).unwrap()).unwrap(), None)
+    }
+
+    #[test]
+    fn the_first_refusal_is_final_until_a_broker_was_up() {
+        let login = KafkaError::Global(RDKafkaErrorCode::Authentication);
+        let client = state();
+        client.error(&KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure), "away");
+        assert_eq!(client.refused(), None);
+        client.error(&login, "SASL authentication error: wrong");
+        assert_eq!(client.refused().unwrap().exit, Exit::Refused);
+        let running = state();
+        running.reached();
+        running.error(&login, "SASL authentication error: wrong");
+        assert_eq!(running.refused(), None);
+    }
+
+    #[test]
+    fn an_error_that_comes_twice_is_counted_once() {
+        let client = state();
+        for _ in 0..2 {
+            client.error(&KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
+        }
+        assert_eq!(client.metrics.errors.with_label_values(&["AllBrokersDown"]).get(), 1);
+    }
+
+    #[test]
+    fn the_cause_of_a_failed_connection_is_kept_from_the_log() {
+        let client = state();
+        client.log(
+            RDKafkaLogLevel::Info,
+            "FAIL",
+            "[thrd:localhost:1/bootstrap]: localhost:1/bootstrap: Connect refused",
+        );
+        let failure = client.unreachable("localhost:1");
+        assert_eq!(failure.exit, Exit::Unreachable);
+        assert!(failure.message.contains("localhost:1/bootstrap: Connect refused"), "{}", failure.message);
+    }
+
+    #[test]
+    fn statistics_that_cannot_be_read_are_counted() {
+        let client = state();
+        assert!(client.statistics(br#"{"brokers":{"a":{"nodeid":01}}}"#).is_none());
+        assert_eq!(client.metrics.statistics_failures.get(), 1);
+        let json =
+            br#"{"brokers":{"a/1":{"nodeid":1,"state":"UP","rtt":{"p50":2000,"p99":3000,"cnt":3}}},"topics":{}}"#;
+        assert!(client.statistics(json).is_some());
+        assert!(client.has_contact());
+        assert_eq!(client.metrics.broker_up.with_label_values(&["1"]).get(), 1);
+    }
+}

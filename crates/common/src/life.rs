@@ -1,0 +1,199 @@
+//! The life of a program, the same for both: settings, log, signals, admin server, work on a thread of its own, drain, end.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::admin::{self, Admin};
+use crate::config::{Layers, Problems};
+use crate::exit::Exit;
+use crate::health::Health;
+use crate::shutdown::{Shutdown, Signal};
+
+/// After a second signal the work may take this long to write its report.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What a person said, by flags, variables and files.
+pub struct Said {
+    /// The parsed flags and variables.
+    pub matches: ArgMatches,
+    /// Where each variable came from.
+    pub layers: Layers,
+    /// What is wrong so far.
+    pub problems: Problems,
+}
+
+/// Reads env files, environment and flags. Must come before any thread exists.
+///
+/// # Errors
+/// The process's exit code, after `--help`, `--version` or a message on stderr.
+pub fn said(command: impl Fn() -> Command) -> Result<Said, Exit> {
+    let mut problems = Problems::new();
+    let layers = Layers::load(&mut problems);
+    layers.export(&variables(&command()), &mut problems);
+    // Made anew: clap takes the variables' values when an argument is made.
+    match command().try_get_matches() {
+        Ok(matches) => Ok(Said { matches, layers, problems }),
+        Err(error) => {
+            let exit = refused_flags(&error);
+            if exit != Exit::Ok && !problems.is_empty() {
+                eprintln!("{problems}");
+            }
+            Err(exit)
+        }
+    }
+}
+
+/// The names of all variables of a command and its subcommands.
+pub fn variables(command: &Command) -> Vec<String> {
+    let mut names: Vec<String> = std::iter::once(command)
+        .chain(command.get_subcommands())
+        .flat_map(Command::get_arguments)
+        .filter_map(|arg| Some(arg.get_env()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Prints what clap has to say. Its messages repeat what was typed: fine for our flags, none of which takes a secret, but
+/// not for an argument that nobody knows, which may be a password in the wrong place.
+fn refused_flags(error: &clap::Error) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
+            Ok(()) => Exit::Ok,
+            // `--help | head -1` closes the pipe: nobody is left to tell.
+            Err(_) => Exit::Ok,
+        },
+        ErrorKind::UnknownArgument => {
+            let typed = match error.get(ContextKind::InvalidArg) {
+                Some(ContextValue::String(typed)) if typed.starts_with('-') => {
+                    typed.split('=').next().unwrap_or_default()
+                }
+                _ => "an argument that is not a flag",
+            };
+            let meant = match error.get(ContextKind::SuggestedArg) {
+                Some(ContextValue::String(meant)) => format!("; was {meant} meant?"),
+                _ => String::new(),
+            };
+            eprintln!("error: unknown: {typed}{meant}\n\nFor more information, try '--help'.");
+            Exit::Usage
+        }
+        _ => {
+            let _ = error.print();
+            Exit::Usage
+        }
+    }
+}
+
+/// Says what is wrong with the configuration, all of it, on stderr.
+pub fn report_problems(program: &str, problems: &Problems) -> Exit {
+    let count = problems.iter().count();
+    eprintln!("{problems}\n{program}: {count} problem{} with the configuration", if count == 1 { "" } else { "s" });
+    Exit::Usage
+}
+
+/// What runs beside the work.
+pub struct Surroundings {
+    /// The admin server's port, if there is one, and what it shows.
+    pub admin: Option<(TcpListener, Admin)>,
+    /// Shared with the admin server.
+    pub health: Health,
+    /// Shared with the work.
+    pub shutdown: Shutdown,
+    /// How long the work may go on after a first signal before it is left behind.
+    pub drain_limit: Duration,
+}
+
+/// Does the work on a thread of its own, serves the admin port, passes signals on, and says how it ended.
+///
+/// The thread is left behind, and the process ends with it, when it does not end in time after a signal: it may hang in a
+/// write to a pipe that nobody reads.
+pub fn live(surroundings: Surroundings, work: impl FnOnce() -> Exit + Send + 'static) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot start: {error}");
+            return Exit::Incomplete;
+        }
+    };
+    let exit = runtime.block_on(supervise(surroundings, work));
+    // Not waited for: a task that hangs must not hold the process.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn supervise(surroundings: Surroundings, work: impl FnOnce() -> Exit + Send + 'static) -> Exit {
+    let Surroundings { admin, health, shutdown, drain_limit } = surroundings;
+    // Before the work starts, so that no signal finds the default, which kills.
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        eprintln!("error: signal handlers cannot be installed");
+        return Exit::Incomplete;
+    };
+    if let Some((listener, admin)) = admin {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(event = "admin_listening", %address, "admin server listens");
+        }
+        tokio::spawn(async move {
+            if let Err(error) = admin::serve(listener, admin).await {
+                tracing::error!(event = "admin_failed", "the admin server ended: {error}");
+            }
+        });
+    }
+    let (done, mut ended) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("work".to_owned()).spawn(move || {
+        let _ = done.send(work());
+    });
+    if let Err(error) = thread {
+        eprintln!("error: the work cannot start: {error}");
+        return Exit::Incomplete;
+    }
+    let mut deadline = std::pin::pin!(tokio::time::sleep(Duration::MAX / 4));
+    let mut signals = 0_u32;
+    loop {
+        let received = tokio::select! {
+            ended = &mut ended => return ended.unwrap_or_else(|_| {
+                tracing::error!(event = "work_failed", "the work ended by a panic: please report it");
+                Exit::Incomplete
+            }),
+            () = &mut deadline => {
+                if signals > 1 {
+                    return shutdown.requested().map_or(Exit::Incomplete, Signal::exit);
+                }
+                tracing::error!(event = "drain_missed", "the work did not end within {drain_limit:?} after the signal");
+                return Exit::Incomplete;
+            },
+            _ = terminate.recv() => Signal::Terminate,
+            _ = interrupt.recv() => Signal::Interrupt,
+        };
+        signals += 1;
+        shutdown.request(received);
+        health.drain();
+        let limit = if signals > 1 { LAST_WORDS } else { drain_limit };
+        tracing::info!(event = "signal", signal = received.name(), "draining, for {limit:?} at most");
+        deadline.as_mut().reset(tokio::time::Instant::now() + limit);
+    }
+}
+
+/// The version line: the program, librdkafka, and what it was built with.
+pub fn version(program: &crate::metrics::Program) -> String {
+    format!("{} (librdkafka {}: {})", program.version, program.librdkafka, program.features)
+}
+
+/// The state of a client with its metrics, and the source of its tokens.
+///
+/// # Errors
+/// When the certificate authorities of the token endpoint cannot be read.
+pub fn client_state(
+    metrics: crate::metrics::ClientMetrics,
+    oauth: Option<crate::config::connection::Oauth>,
+) -> Result<Arc<crate::kafka::ClientState>, String> {
+    let tokens = oauth.map(crate::kafka::oauth::TokenSource::new).transpose()?;
+    Ok(Arc::new(crate::kafka::ClientState::new(metrics, tokens)))
+}

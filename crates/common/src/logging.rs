@@ -1,0 +1,38 @@
+//! The operational log, on stderr: what the program says of itself. Records and reports go to stdout.
+//!
+//! Levels: ERROR means that messages are lost or a person must act; WARN that something is wrong and being retried; INFO
+//! tells the life of the process and never grows with traffic; DEBUG is for finding out.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::time::SystemTime;
+
+use crate::args::{LogArgs, LogFormat};
+
+/// Starts the log. `RUST_LOG` decides what is logged, else `DEBUG`, else INFO.
+///
+/// # Errors
+/// When `RUST_LOG` is not a filter.
+pub fn start(args: &LogArgs) -> Result<(), String> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(filter) if !filter.is_empty() => {
+            filter.parse::<EnvFilter>().map_err(|error| format!("RUST_LOG: {error}"))?
+        }
+        _ if args.debug => EnvFilter::new("debug"),
+        _ => EnvFilter::new("info"),
+    };
+    let json = match args.log_format {
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
+    // A second start in one process (tests) keeps the first: that is not a fault.
+    let _ = if json {
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    } else {
+        builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init()
+    };
+    Ok(())
+}
