@@ -23,13 +23,13 @@ const TWICE: Duration = Duration::from_millis(20);
 pub struct ClientState {
     metrics: ClientMetrics,
     tokens: Option<TokenSource>,
-    /// The first refusal that no retry can help, as long as no broker was ever up.
+    /// The first refusal that no retry can help, as long as the work was not established.
     refused: Mutex<Option<Failure>>,
     /// What librdkafka last said of a failed connection: names the broker and the cause.
     cause: Mutex<Option<String>>,
     last_error: Mutex<Option<(RDKafkaErrorCode, String, Instant)>>,
     token_refused: AtomicBool,
-    ever_up: AtomicBool,
+    established: AtomicBool,
     /// Whether at least one broker is believed to be reachable now.
     contact: AtomicBool,
 }
@@ -44,15 +44,20 @@ impl ClientState {
             cause: Mutex::new(None),
             last_error: Mutex::new(None),
             token_refused: AtomicBool::new(false),
-            ever_up: AtomicBool::new(false),
+            established: AtomicBool::new(false),
             contact: AtomicBool::new(false),
         }
     }
 
     /// A broker answered.
     pub fn reached(&self) {
-        self.ever_up.store(true, Ordering::Relaxed);
         self.contact.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on a refusal is a fault to be waited for, not a wrong configuration: a consumer that has had its
+    /// partitions turns unready when its login is refused later, and does not die. A producer never says this.
+    pub fn established(&self) {
+        self.established.store(true, Ordering::Relaxed);
     }
 
     /// Whether a broker is believed to be reachable now.
@@ -60,7 +65,7 @@ impl ClientState {
         self.contact.load(Ordering::Relaxed)
     }
 
-    /// The refusal that ends the process, if there was one before any broker was up.
+    /// The refusal that ends the process, if there was one before the work was established.
     pub fn refused(&self) -> Option<Failure> {
         lock(&self.refused).clone()
     }
@@ -127,7 +132,7 @@ impl ClientState {
             *lock(&self.cause) = Some(plain(reason));
         }
         tracing::warn!(event = "client_error", error = name(code), "{}", with_hint(reason, code));
-        if self.is_final(code, reason) && !self.ever_up.load(Ordering::Relaxed) {
+        if self.is_final(code, reason) && !self.established.load(Ordering::Relaxed) {
             self.refuse(Failure::new(Exit::Refused, with_hint(&plain(reason), code)));
         }
     }
@@ -241,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_refusal_is_final_until_a_broker_was_up() {
+    fn a_refusal_is_final_until_the_work_was_established() {
         let login = KafkaError::Global(RDKafkaErrorCode::Authentication);
         let client = state();
         client.error(&KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure), "away");
@@ -249,7 +254,7 @@ mod tests {
         client.error(&login, "SASL authentication error: wrong");
         assert_eq!(client.refused().unwrap().exit, Exit::Refused);
         let running = state();
-        running.reached();
+        running.established();
         running.error(&login, "SASL authentication error: wrong");
         assert_eq!(running.refused(), None);
     }
