@@ -1,2 +1,3 @@
-//! x
-fn main(){}
+//! The entry point of `kafka-producer`.
+
+fn main() {}
