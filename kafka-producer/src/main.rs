@@ -1,2 +1,5 @@
-//! x
-fn main() {}
+//! The `kafka-producer` program.
+
+fn main() -> std::process::ExitCode {
+    kafka_producer::main()
+}
