@@ -34,7 +34,14 @@ pub enum Command {
 #[derive(Clone, Debug, ClapArgs)]
 pub struct RunArgs {
     /// Topic to publish to
-    #[arg(long, short = 't', env = "KAFKA_TOPIC", value_name = "TOPIC", default_value = "test", help_heading = "Messages")]
+    #[arg(
+        long,
+        short = 't',
+        env = "KAFKA_TOPIC",
+        value_name = "TOPIC",
+        default_value = "test",
+        help_heading = "Messages"
+    )]
     pub topic: String,
 
     /// How many messages to publish [default: 20; with --input: all lines; with --file: 1]
@@ -86,7 +93,14 @@ pub struct RunArgs {
     pub gzip: bool,
 
     /// Header to add, a template for its value; may be repeated (in the variable: separated by semicolons)
-    #[arg(long = "header", short = 'H', env = "PRODUCER_HEADERS", value_name = "NAME=TEMPLATE", value_delimiter = ';', help_heading = "Messages")]
+    #[arg(
+        long = "header",
+        short = 'H',
+        env = "PRODUCER_HEADERS",
+        value_name = "NAME=TEMPLATE",
+        value_delimiter = ';',
+        help_heading = "Messages"
+    )]
     pub headers: Vec<String>,
 
     /// Leave out the headers run-id, seq and sent-us
@@ -118,7 +132,14 @@ pub struct RunArgs {
     pub drain_timeout: Duration,
 
     /// Compression of batches
-    #[arg(long, short = 'z', env = "PRODUCER_COMPRESSION", value_enum, default_value = "lz4", help_heading = "Delivery")]
+    #[arg(
+        long,
+        short = 'z',
+        env = "PRODUCER_COMPRESSION",
+        value_enum,
+        default_value = "lz4",
+        help_heading = "Delivery"
+    )]
     pub compression: Compression,
 
     /// How long a batch waits for more messages
@@ -150,11 +171,23 @@ pub struct RunArgs {
     pub report: ReportFormat,
 
     /// File to write the report to as well, if it exists: Kubernetes shows it in the pod's status
-    #[arg(long, env = "PRODUCER_TERMINATION_LOG", value_name = "FILE", default_value = "/dev/termination-log", help_heading = "Report and health")]
+    #[arg(
+        long,
+        env = "PRODUCER_TERMINATION_LOG",
+        value_name = "FILE",
+        default_value = "/dev/termination-log",
+        help_heading = "Report and health"
+    )]
     pub termination_log: PathBuf,
 
     /// Address of the admin server (/metrics, /livez, /readyz, /version), or off
-    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS", default_value = "off", help_heading = "Report and health")]
+    #[arg(
+        long,
+        env = "ADMIN_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "off",
+        help_heading = "Report and health"
+    )]
     pub listen: Listen,
 
     /// What the program says of itself.

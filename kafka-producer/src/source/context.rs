@@ -66,11 +66,7 @@ impl Context {
     pub fn push_time(&mut self, out: &mut Vec<u8>) {
         let second = self.sent_us.div_euclid(1_000_000);
         if self.second != Some(second) {
-            let end_of_time = if second < 0 {
-                Timestamp::MIN
-            } else {
-                Timestamp::MAX
-            };
+            let end_of_time = if second < 0 { Timestamp::MIN } else { Timestamp::MAX };
             let whole = Timestamp::from_second(second).unwrap_or(end_of_time);
             self.second_text.clear();
             // Writing to a `String` cannot fail.
@@ -98,12 +94,7 @@ pub(super) fn push_number(number: impl itoa::Integer, out: &mut Vec<u8>) {
 ///
 /// One draw serves ten symbols: each takes the high part of a multiplication and leaves the low part to the next. With at most
 /// 64 symbols that uses 60 of the 64 bits, so the bias is far below what any reader of the text could find.
-pub(super) fn push_random(
-    rng: &mut fastrand::Rng,
-    symbols: &[u8],
-    mut count: usize,
-    out: &mut Vec<u8>,
-) {
+pub(super) fn push_random(rng: &mut fastrand::Rng, symbols: &[u8], mut count: usize, out: &mut Vec<u8>) {
     const A_DRAW: usize = 10;
     out.reserve(count);
     while count > 0 {

@@ -11,9 +11,7 @@ pub(super) struct Demo {
 impl Demo {
     pub fn new(run_id: &str) -> Demo {
         let run_id = serde_json::Value::from(run_id);
-        Demo {
-            head: format!(r#"{{"dev":true,"run_id":{run_id},"seq":"#).into_bytes(),
-        }
+        Demo { head: format!(r#"{{"dev":true,"run_id":{run_id},"seq":"#).into_bytes() }
     }
 
     pub fn render(&self, context: &mut Context, out: &mut Vec<u8>) {
@@ -39,8 +37,7 @@ mod tests {
 
     #[test]
     fn has_the_documented_form() {
-        let expected =
-            r#"{"dev":true,"run_id":"abc","seq":17,"time":"2026-11-23T11:15:27.123456Z"}"#;
+        let expected = r#"{"dev":true,"run_id":"abc","seq":17,"time":"2026-11-23T11:15:27.123456Z"}"#;
         assert_eq!(demo("abc"), expected);
     }
 

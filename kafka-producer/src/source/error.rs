@@ -12,17 +12,13 @@ pub enum SourceError {
     #[error(transparent)]
     Template(#[from] TemplateError),
     /// A header is not `name=template`.
-    #[error(
-        "header number {number} is not of the form name=template, with a name that is not empty"
-    )]
+    #[error("header number {number} is not of the form name=template, with a name that is not empty")]
     Header {
         /// Which of the headers, counted from 1.
         number: usize,
     },
     /// A payload is larger than a message can be.
-    #[error(
-        "a value of {size} bytes is beyond {limit}, the most one message can carry: ask for a smaller size"
-    )]
+    #[error("a value of {size} bytes is beyond {limit}, the most one message can carry: ask for a smaller size")]
     Size {
         /// The size asked for, in bytes.
         size: usize,
@@ -46,9 +42,7 @@ pub enum SourceError {
         source: io::Error,
     },
     /// A file to be sent as one message is larger than a message can be.
-    #[error(
-        "{name} is larger than {limit} bytes, the most one message can carry: send it in parts"
-    )]
+    #[error("{name} is larger than {limit} bytes, the most one message can carry: send it in parts")]
     TooLarge {
         /// The path, or "standard input".
         name: String,
@@ -90,17 +84,13 @@ pub enum SourceError {
 #[non_exhaustive]
 pub enum LineProblem {
     /// Not UTF-8.
-    #[error(
-        "byte {byte} is not UTF-8: convert the file, or send its bytes as they are with --input-format raw"
-    )]
+    #[error("byte {byte} is not UTF-8: convert the file, or send its bytes as they are with --input-format raw")]
     NotUtf8 {
         /// The first byte at fault, counted from 1 within the line.
         byte: usize,
     },
     /// Longer than allowed.
-    #[error(
-        "longer than {limit} bytes: check the line ends, or send the file as one message with --file"
-    )]
+    #[error("longer than {limit} bytes: check the line ends, or send the file as one message with --file")]
     TooLong {
         /// The limit in bytes.
         limit: usize,
@@ -109,9 +99,7 @@ pub enum LineProblem {
     #[error("blank, and each line has to be a JSON object: remove the line")]
     Blank,
     /// JSON, perhaps, but not an object.
-    #[error(
-        "not a JSON object: write {{\"value\": ...}}, or send lines as they are with --input-format text"
-    )]
+    #[error("not a JSON object: write {{\"value\": ...}}, or send lines as they are with --input-format text")]
     NotAnObject,
     /// Not JSON, or not the JSON of a record.
     #[error("not a JSON record, at byte {column}: {reason}")]

@@ -7,7 +7,9 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::stdin::StoppableStdin;
 use super::{Filled, Input, MAX_MESSAGE_BYTES, Message, SourceError};
+use crate::stop::Stop;
 
 /// A file in memory, compressed if that was asked for.
 #[derive(Debug)]
@@ -19,30 +21,17 @@ pub(super) struct WholeFile {
 }
 
 impl WholeFile {
-    pub fn open(from: &Input, gzip: bool, count: u64) -> Result<WholeFile, SourceError> {
-        let reader = open(from)?;
+    pub fn open(from: &Input, gzip: bool, count: u64, stop: &Stop) -> Result<WholeFile, SourceError> {
+        let reader = open(from, stop)?;
         let content = read(reader, gzip, MAX_MESSAGE_BYTES)
-            .map_err(|source| SourceError::ReadFile {
-                name: name_of(from),
-                source,
-            })?
-            .ok_or_else(|| SourceError::TooLarge {
-                name: name_of(from),
-                limit: MAX_MESSAGE_BYTES,
-            })?;
+            .map_err(|source| SourceError::ReadFile { name: name_of(from), source })?
+            .ok_or_else(|| SourceError::TooLarge { name: name_of(from), limit: MAX_MESSAGE_BYTES })?;
         let name = match from {
             Input::Stdin => None,
             // Only the last part: the folders of this machine are nobody else's business.
-            Input::File(path) => path
-                .file_name()
-                .map(|name| name.as_encoded_bytes().to_vec()),
+            Input::File(path) => path.file_name().map(|name| name.as_encoded_bytes().to_vec()),
         };
-        Ok(WholeFile {
-            content,
-            name,
-            gzip,
-            count,
-        })
+        Ok(WholeFile { content, name, gzip, count })
     }
 
     pub fn count(&self) -> u64 {
@@ -65,7 +54,7 @@ impl WholeFile {
 }
 
 /// Opens an input. A folder opens like a file and fails at the first read, so it is told apart here.
-pub(super) fn open(from: &Input) -> Result<Box<dyn Read + Send>, SourceError> {
+pub(super) fn open(from: &Input, stop: &Stop) -> Result<Box<dyn Read + Send>, SourceError> {
     let open = |path: &Path| {
         let file = File::open(path)?;
         if file.metadata()?.is_dir() {
@@ -74,13 +63,10 @@ pub(super) fn open(from: &Input) -> Result<Box<dyn Read + Send>, SourceError> {
         Ok(file)
     };
     match from {
-        Input::Stdin => Ok(Box::new(io::stdin())),
+        Input::Stdin => Ok(Box::new(StoppableStdin::new(stop.clone()))),
         Input::File(path) => match open(path) {
             Ok(file) => Ok(Box::new(file)),
-            Err(source) => Err(SourceError::Open {
-                name: name_of(from),
-                source,
-            }),
+            Err(source) => Err(SourceError::Open { name: name_of(from), source }),
         },
     }
 }
@@ -129,11 +115,7 @@ mod tests {
         let mut message = Message::default();
         assert_eq!(whole.fill(1, &mut message), Filled::Message);
         assert_eq!(message.value(), Some(&b"a\r\n\xff\0b"[..]));
-        assert!(
-            message
-                .headers()
-                .eq([("file-name", Some(&b"report.csv"[..]))])
-        );
+        assert!(message.headers().eq([("file-name", Some(&b"report.csv"[..]))]));
         assert_eq!(whole.fill(2, &mut message), Filled::End);
     }
 
@@ -141,12 +123,7 @@ mod tests {
     fn an_empty_file_is_an_empty_message_not_a_tombstone() {
         let (_folder, from) = file(b"");
         let mut message = Message::default();
-        assert_eq!(
-            WholeFile::open(&from, false, 1)
-                .unwrap()
-                .fill(0, &mut message),
-            Filled::Message
-        );
+        assert_eq!(WholeFile::open(&from, false, 1).unwrap().fill(0, &mut message), Filled::Message);
         assert_eq!(message.value(), Some(&b""[..]));
     }
 
@@ -155,22 +132,13 @@ mod tests {
         let text = b"train station ".repeat(10_000);
         let (_folder, from) = file(&text);
         let mut message = Message::default();
-        assert_eq!(
-            WholeFile::open(&from, true, 1)
-                .unwrap()
-                .fill(0, &mut message),
-            Filled::Message
-        );
+        assert_eq!(WholeFile::open(&from, true, 1).unwrap().fill(0, &mut message), Filled::Message);
         let sent = message.value().unwrap();
         assert!(sent.len() < text.len() / 10);
         let mut back = Vec::new();
         GzDecoder::new(sent).read_to_end(&mut back).unwrap();
         assert!(back == text);
-        assert!(
-            message
-                .headers()
-                .any(|header| header == ("content-encoding", Some(b"gzip")))
-        );
+        assert!(message.headers().any(|header| header == ("content-encoding", Some(b"gzip"))));
     }
 
     #[test]
@@ -190,15 +158,10 @@ mod tests {
     #[test]
     fn errors_name_the_path_and_what_to_do() {
         let error = WholeFile::open(&Input::parse("no/such/file"), false, 1).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "cannot open `no/such/file`: check the path, and that this user may read it"
-        );
+        assert_eq!(error.to_string(), "cannot open `no/such/file`: check the path, and that this user may read it");
         assert!(std::error::Error::source(&error).is_some());
         let folder = tempfile::tempdir().unwrap();
         let error = WholeFile::open(&Input::File(folder.path().to_owned()), false, 1).unwrap_err();
-        assert!(
-            matches!(&error, SourceError::Open { source, .. } if source.kind() == io::ErrorKind::IsADirectory)
-        );
+        assert!(matches!(&error, SourceError::Open { source, .. } if source.kind() == io::ErrorKind::IsADirectory));
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use super::file::{name_of, open};
 use super::{Filled, Input, LineFormat, LineProblem, Message, SourceError, record};
+use crate::stop::Stop;
 
 /// Large reads: a line costs a search and a copy, not a system call. Standard input is locked once per read of this size, as
 /// its own buffer is passed by when it is smaller than what is asked for.
@@ -44,44 +45,19 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub fn open(
-        from: &Input,
-        format: LineFormat,
-        max_line_bytes: usize,
-    ) -> Result<Lines, SourceError> {
-        Ok(Lines::new(
-            open(from)?,
-            name_of(from),
-            format,
-            max_line_bytes,
-        ))
+    pub fn open(from: &Input, format: LineFormat, max_line_bytes: usize, stop: &Stop) -> Result<Lines, SourceError> {
+        Ok(Lines::new(open(from, stop)?, name_of(from), format, max_line_bytes))
     }
 
-    fn new(
-        reader: Box<dyn Read + Send>,
-        name: String,
-        format: LineFormat,
-        max_line_bytes: usize,
-    ) -> Lines {
+    fn new(reader: Box<dyn Read + Send>, name: String, format: LineFormat, max_line_bytes: usize) -> Lines {
         let reader = BufReader::with_capacity(READ_BYTES, reader);
-        Lines {
-            reader,
-            name,
-            format,
-            max_line_bytes,
-            next: 0,
-            inside_line: false,
-            line: Vec::new(),
-        }
+        Lines { reader, name, format, max_line_bytes, next: 0, inside_line: false, line: Vec::new() }
     }
 
     /// Fills in line `sequence + 1`. Lines in front of it belong to other shares and are passed over without being checked.
     pub fn fill(&mut self, sequence: u64, message: &mut Message) -> Result<Filled, SourceError> {
         if sequence < self.next {
-            return Err(SourceError::Passed {
-                name: self.name.clone(),
-                line: sequence + 1,
-            });
+            return Err(SourceError::Passed { name: self.name.clone(), line: sequence + 1 });
         }
         let filled = self.read(sequence, message);
         if !matches!(filled, Ok(Filled::Message)) {
@@ -89,16 +65,8 @@ impl Lines {
         }
         let name = || self.name.clone();
         filled.map_err(|fault| match fault {
-            Fault::Line(problem) => SourceError::Line {
-                name: name(),
-                line: self.next,
-                problem,
-            },
-            Fault::Read(source) => SourceError::ReadLine {
-                name: name(),
-                line: self.next + 1,
-                source,
-            },
+            Fault::Line(problem) => SourceError::Line { name: name(), line: self.next, problem },
+            Fault::Read(source) => SourceError::ReadLine { name: name(), line: self.next + 1, source },
         })
     }
 
@@ -145,19 +113,13 @@ impl Lines {
             line.pop();
         }
         if line.len() > self.max_line_bytes {
-            return Err(LineProblem::TooLong {
-                limit: self.max_line_bytes,
-            }
-            .into());
+            return Err(LineProblem::TooLong { limit: self.max_line_bytes }.into());
         }
         if self.format == LineFormat::Raw {
             return Ok(Filled::Message);
         }
         if let Err(error) = std::str::from_utf8(line) {
-            return Err(LineProblem::NotUtf8 {
-                byte: error.valid_up_to() + 1,
-            }
-            .into());
+            return Err(LineProblem::NotUtf8 { byte: error.valid_up_to() + 1 }.into());
         }
         // Some editors put a mark at the beginning of a file, which is no part of its text.
         if first && line.starts_with(BYTE_ORDER_MARK) {
@@ -169,11 +131,7 @@ impl Lines {
         if line.trim_ascii().is_empty() {
             // An empty line behind the last record is forgiven; anywhere else it would shift the numbers of all that follow.
             let at_end = self.reader.fill_buf()?.is_empty();
-            return if at_end {
-                Ok(Filled::End)
-            } else {
-                Err(LineProblem::Blank.into())
-            };
+            return if at_end { Ok(Filled::End) } else { Err(LineProblem::Blank.into()) };
         }
         record::fill(&self.line, message)?;
         Ok(Filled::Message)
@@ -205,10 +163,7 @@ mod tests {
     }
 
     fn texts(input: &[u8], format: LineFormat) -> Vec<String> {
-        all(input, format)
-            .into_iter()
-            .map(|line| String::from_utf8(line.unwrap()).unwrap())
-            .collect()
+        all(input, format).into_iter().map(|line| String::from_utf8(line.unwrap()).unwrap()).collect()
     }
 
     #[test]
@@ -242,18 +197,9 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_is_taken_off_text() {
-        assert_eq!(
-            texts(b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n", LineFormat::Text),
-            ["a", "\u{feff}b"]
-        );
-        assert_eq!(
-            texts(b"\xef\xbb\xbf{\"value\":\"a\"}", LineFormat::Json),
-            ["a"]
-        );
-        assert_eq!(
-            all(b"\xef\xbb\xbfa", LineFormat::Raw),
-            [Ok(b"\xef\xbb\xbfa".to_vec())]
-        );
+        assert_eq!(texts(b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n", LineFormat::Text), ["a", "\u{feff}b"]);
+        assert_eq!(texts(b"\xef\xbb\xbf{\"value\":\"a\"}", LineFormat::Json), ["a"]);
+        assert_eq!(all(b"\xef\xbb\xbfa", LineFormat::Raw), [Ok(b"\xef\xbb\xbfa".to_vec())]);
     }
 
     #[test]
@@ -268,42 +214,24 @@ mod tests {
             assert_eq!(found[3], Ok(b"last".to_vec()));
             for bad in [1, 2, 4] {
                 let text = found[bad].as_ref().unwrap_err();
-                assert!(
-                    text.starts_with(&format!("`in`, line {}: longer than 100 bytes: ", bad + 1)),
-                    "{text}"
-                );
+                assert!(text.starts_with(&format!("`in`, line {}: longer than 100 bytes: ", bad + 1)), "{text}");
             }
         }
     }
 
     #[test]
     fn an_input_without_line_ends_does_not_fill_the_memory() {
-        let mut lines = Lines::new(
-            Box::new(io::repeat(b'x')),
-            "`in`".to_owned(),
-            LineFormat::Text,
-            1 << 20,
-        );
+        let mut lines = Lines::new(Box::new(io::repeat(b'x')), "`in`".to_owned(), LineFormat::Text, 1 << 20);
         let mut message = Message::default();
         let error = lines.fill(0, &mut message).unwrap_err();
-        assert!(matches!(
-            error,
-            SourceError::Line {
-                line: 1,
-                problem: LineProblem::TooLong { .. },
-                ..
-            }
-        ));
+        assert!(matches!(error, SourceError::Line { line: 1, problem: LineProblem::TooLong { .. }, .. }));
     }
 
     #[test]
     fn a_big_line_within_the_limit_arrives_whole() {
         let big = "0123456789".repeat(300_000);
         let input = format!("{big}\n{big}");
-        let (mut lines, mut message) = (
-            lines(input.as_bytes(), LineFormat::Text, big.len()),
-            Message::default(),
-        );
+        let (mut lines, mut message) = (lines(input.as_bytes(), LineFormat::Text, big.len()), Message::default());
         for sequence in 0..2 {
             assert_eq!(lines.fill(sequence, &mut message).unwrap(), Filled::Message);
             assert!(message.value() == Some(big.as_bytes()));
@@ -319,10 +247,7 @@ mod tests {
             for shards in [1, 2, 3, 7, 150] {
                 let mut seen = vec![0; count];
                 for index in 0..shards {
-                    let (mut lines, mut message) = (
-                        lines(input.as_bytes(), LineFormat::Text, 100),
-                        Message::default(),
-                    );
+                    let (mut lines, mut message) = (lines(input.as_bytes(), LineFormat::Text, 100), Message::default());
                     let mut sequence = index;
                     while lines.fill(sequence, &mut message).unwrap() == Filled::Message {
                         assert_eq!(message.value(), Some(format!("line {sequence}").as_bytes()));
@@ -330,20 +255,14 @@ mod tests {
                         sequence += shards;
                     }
                 }
-                assert!(
-                    seen.iter().all(|times| *times == 1),
-                    "{count} lines, {shards} shares: {seen:?}"
-                );
+                assert!(seen.iter().all(|times| *times == 1), "{count} lines, {shards} shares: {seen:?}");
             }
         }
     }
 
     #[test]
     fn going_back_is_an_error() {
-        let (mut lines, mut message) = (
-            lines(b"a\nb\nc\n", LineFormat::Text, 100),
-            Message::default(),
-        );
+        let (mut lines, mut message) = (lines(b"a\nb\nc\n", LineFormat::Text, 100), Message::default());
         assert_eq!(lines.fill(1, &mut message).unwrap(), Filled::Message);
         for passed in [0, 1] {
             let error = lines.fill(passed, &mut message).unwrap_err();
@@ -356,11 +275,7 @@ mod tests {
     fn a_blank_line_among_records_is_an_error_but_not_behind_the_last() {
         let record = r#"{"value":"a"}"#;
         for end in ["", "\n", "\n\n", "\n \t", "\n\r\n"] {
-            assert_eq!(
-                texts(format!("{record}{end}").as_bytes(), LineFormat::Json),
-                ["a"],
-                "{end:?}"
-            );
+            assert_eq!(texts(format!("{record}{end}").as_bytes(), LineFormat::Json), ["a"], "{end:?}");
         }
         for input in [format!("{record}\n\n{record}\n"), format!("{record}\n\n\n")] {
             let found = all(input.as_bytes(), LineFormat::Json);
@@ -373,14 +288,8 @@ mod tests {
 
     #[test]
     fn a_bad_record_is_named_by_its_line() {
-        let found = all(
-            b"{\"value\":\"a\"}\n{\"value\":}\n{\"value\":\"b\"}\n",
-            LineFormat::Json,
-        );
-        assert_eq!(
-            found[1].as_ref().unwrap_err(),
-            "`in`, line 2: not a JSON record, at byte 10: expected value"
-        );
+        let found = all(b"{\"value\":\"a\"}\n{\"value\":}\n{\"value\":\"b\"}\n", LineFormat::Json);
+        assert_eq!(found[1].as_ref().unwrap_err(), "`in`, line 2: not a JSON record, at byte 10: expected value");
         assert_eq!(found[2], Ok(b"b".to_vec()));
     }
 
@@ -396,9 +305,6 @@ mod tests {
         let mut lines = Lines::new(reader, "`in`".to_owned(), LineFormat::Text, 100);
         let mut message = Message::default();
         assert_eq!(lines.fill(0, &mut message).unwrap(), Filled::Message);
-        assert_eq!(
-            lines.fill(1, &mut message).unwrap_err().to_string(),
-            "cannot read line 2 of `in`"
-        );
+        assert_eq!(lines.fill(1, &mut message).unwrap_err().to_string(), "cannot read line 2 of `in`");
     }
 }

@@ -102,11 +102,7 @@ impl Headers {
     /// Closes the header whose value has just been appended to `values`.
     fn push(&mut self, name: &str, null: bool) {
         self.names.push_str(name);
-        self.ends.push(HeaderEnd {
-            name: self.names.len(),
-            value: self.values.len(),
-            null,
-        });
+        self.ends.push(HeaderEnd { name: self.names.len(), value: self.values.len(), null });
     }
 
     fn iter(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
@@ -140,12 +136,7 @@ mod tests {
         message.push_header("b", None);
         message.push_header("a", Some(b""));
         message.push_header("", Some(&[0xff]));
-        let expected = [
-            ("a", Some(&b"1"[..])),
-            ("b", None),
-            ("a", Some(b"")),
-            ("", Some(&[0xff])),
-        ];
+        let expected = [("a", Some(&b"1"[..])), ("b", None), ("a", Some(b"")), ("", Some(&[0xff]))];
         assert!(message.headers().eq(expected));
         message.clear();
         assert_eq!(message.headers().count(), 0);

@@ -16,14 +16,13 @@ mod message;
 mod payload;
 mod record;
 mod spec;
+mod stdin;
 mod template;
 
 pub use error::{LineProblem, SourceError};
 pub use message::Message;
 pub use payload::PayloadKind;
-pub use spec::{
-    DEFAULT_MAX_LINE_BYTES, Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, Spec, ValueSpec,
-};
+pub use spec::{DEFAULT_MAX_LINE_BYTES, Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, Spec, ValueSpec};
 pub use template::{PLACEHOLDERS, TemplateError, TemplateProblem};
 
 use context::Context;
@@ -75,9 +74,7 @@ impl Source {
             Some(template) => Key::Template(template),
             None if spec.key == KeySpec::None => Key::None,
             None => match spec.value {
-                ValueSpec::Demo | ValueSpec::Template(_) | ValueSpec::Payload { .. } => {
-                    Key::Sequence
-                }
+                ValueSpec::Demo | ValueSpec::Template(_) | ValueSpec::Payload { .. } => Key::Sequence,
                 ValueSpec::Lines { .. } | ValueSpec::File { .. } => Key::Own,
             },
         };
@@ -91,39 +88,20 @@ impl Source {
                 spec::check_size(*size)?;
                 Body::Payload(Payload::new(*size, *kind, context.rng()))
             }
-            ValueSpec::Lines {
-                from,
-                format,
-                max_line_bytes,
-            } => Body::Lines(Lines::open(from, *format, *max_line_bytes)?),
-            ValueSpec::File { from, gzip, count } => {
-                Body::File(WholeFile::open(from, *gzip, *count)?)
+            ValueSpec::Lines { from, format, max_line_bytes } => {
+                Body::Lines(Lines::open(from, *format, *max_line_bytes, &spec.stop)?)
             }
+            ValueSpec::File { from, gzip, count } => Body::File(WholeFile::open(from, *gzip, *count, &spec.stop)?),
         };
-        Ok(Source {
-            context,
-            key,
-            headers,
-            body,
-        })
+        Ok(Source { context, key, headers, body })
     }
 
     /// Fills in message number `sequence`, sent at `sent_us` (microseconds since 1970).
     ///
     /// The numbers asked for have to rise. After an error about one line the next numbers can still be asked for. Reading
     /// from a pipe blocks until a line, or the end, is there.
-    pub fn fill(
-        &mut self,
-        sequence: u64,
-        sent_us: i64,
-        message: &mut Message,
-    ) -> Result<Filled, SourceError> {
-        let Source {
-            context,
-            key,
-            headers,
-            body,
-        } = self;
+    pub fn fill(&mut self, sequence: u64, sent_us: i64, message: &mut Message) -> Result<Filled, SourceError> {
+        let Source { context, key, headers, body } = self;
         message.clear();
         context.begin(sequence, sent_us);
         match body {
@@ -144,9 +122,7 @@ impl Source {
         match key {
             Key::Own => {}
             Key::Sequence => context.push_sequence(message.key.start()),
-            Key::Template(template) if message.key.get().is_none() => {
-                template.render(context, message.key.start())
-            }
+            Key::Template(template) if message.key.get().is_none() => template.render(context, message.key.start()),
             Key::Template(_) => {}
             Key::None => message.key.clear(),
         }

@@ -83,13 +83,7 @@ impl Payload {
             0 => 1,
             step => step,
         };
-        Payload {
-            kind,
-            size,
-            pool,
-            offset: 0,
-            step,
-        }
+        Payload { kind, size, pool, offset: 0, step }
     }
 
     pub fn render(&mut self, sequence: u64, out: &mut Vec<u8>) {
@@ -129,22 +123,14 @@ mod tests {
 
     fn compressed(text: &str) -> usize {
         let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
-        encoder
-            .write_all(text.as_bytes())
-            .and_then(|()| encoder.finish())
-            .map_or(0, |bytes| bytes.len())
+        encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).map_or(0, |bytes| bytes.len())
     }
 
     #[test]
     fn have_the_size_asked_for() {
         for kind in [PayloadKind::Random, PayloadKind::Compressible] {
             for size in [0, 1, 2, 3, 9, 100, 1000, RANGE, RANGE + 1, 2 * RANGE] {
-                assert!(
-                    payloads(size, kind, 12)
-                        .iter()
-                        .all(|text| text.len() == size),
-                    "{kind:?} {size}"
-                );
+                assert!(payloads(size, kind, 12).iter().all(|text| text.len() == size), "{kind:?} {size}");
             }
         }
     }
@@ -154,25 +140,11 @@ mod tests {
         for kind in [PayloadKind::Random, PayloadKind::Compressible] {
             for size in [20, 1000, RANGE] {
                 let all = payloads(size, kind, 50);
-                assert_eq!(
-                    all.iter().collect::<HashSet<_>>().len(),
-                    50,
-                    "{kind:?} {size}"
-                );
+                assert_eq!(all.iter().collect::<HashSet<_>>().len(), 50, "{kind:?} {size}");
             }
         }
-        assert_eq!(
-            payloads(2, PayloadKind::Compressible, 100)
-                .last()
-                .map(String::as_str),
-            Some("99")
-        );
-        assert_eq!(
-            payloads(1, PayloadKind::Compressible, 13)
-                .last()
-                .map(String::as_str),
-            Some("2")
-        );
+        assert_eq!(payloads(2, PayloadKind::Compressible, 100).last().map(String::as_str), Some("99"));
+        assert_eq!(payloads(1, PayloadKind::Compressible, 13).last().map(String::as_str), Some("2"));
     }
 
     #[test]
@@ -183,29 +155,16 @@ mod tests {
     #[test]
     fn a_batch_compresses_as_its_kind_says() {
         let random = payloads(1000, PayloadKind::Random, 900).concat();
-        assert!(
-            compressed(&random) * 100 > random.len() * 74,
-            "{}",
-            compressed(&random)
-        );
+        assert!(compressed(&random) * 100 > random.len() * 74, "{}", compressed(&random));
         let words = payloads(1000, PayloadKind::Compressible, 900).concat();
-        assert!(
-            compressed(&words) * 2 < words.len(),
-            "{}",
-            compressed(&words)
-        );
+        assert!(compressed(&words) * 2 < words.len(), "{}", compressed(&words));
     }
 
     #[test]
     fn runs_differ() {
         let of_seed = |seed| {
             let mut out = Vec::new();
-            Payload::new(
-                100,
-                PayloadKind::Random,
-                &mut fastrand::Rng::with_seed(seed),
-            )
-            .render(0, &mut out);
+            Payload::new(100, PayloadKind::Random, &mut fastrand::Rng::with_seed(seed)).render(0, &mut out);
             out
         };
         assert_ne!(of_seed(1), of_seed(2));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::template::Template;
 use super::{PayloadKind, SourceError};
+use crate::stop::Stop;
 
 /// The largest message there can be, in bytes: the upper end of librdkafka's `message.max.bytes`.
 pub const MAX_MESSAGE_BYTES: usize = 1_000_000_000;
@@ -27,6 +28,8 @@ pub struct Spec {
     pub value: ValueSpec,
     /// Headers as `name=template`, in order. They follow the headers that the source itself brings.
     pub headers: Vec<String>,
+    /// Ends the reading of standard input, which may be a pipe that stays silent for hours.
+    pub stop: Stop,
 }
 
 /// The key of each message.
@@ -89,11 +92,7 @@ pub enum Input {
 impl Input {
     /// Reads the command line's way to say it: `-` is standard input.
     pub fn parse(text: &str) -> Input {
-        if text == "-" {
-            Input::Stdin
-        } else {
-            Input::File(PathBuf::from(text))
-        }
+        if text == "-" { Input::Stdin } else { Input::File(PathBuf::from(text)) }
     }
 }
 
@@ -121,12 +120,7 @@ impl Spec {
             ValueSpec::Payload { size, .. } => check_size(*size).err(),
             ValueSpec::Demo | ValueSpec::Lines { .. } | ValueSpec::File { .. } => None,
         });
-        problems.extend(
-            self.headers
-                .iter()
-                .enumerate()
-                .filter_map(|(at, header)| parse_header(at, header).err()),
-        );
+        problems.extend(self.headers.iter().enumerate().filter_map(|(at, header)| parse_header(at, header).err()));
         problems
     }
 }
@@ -155,10 +149,7 @@ pub(super) fn parse_value(text: &str) -> Result<Template, SourceError> {
 
 pub(super) fn check_size(size: usize) -> Result<(), SourceError> {
     if size > MAX_MESSAGE_BYTES {
-        return Err(SourceError::Size {
-            size,
-            limit: MAX_MESSAGE_BYTES,
-        });
+        return Err(SourceError::Size { size, limit: MAX_MESSAGE_BYTES });
     }
     Ok(())
 }

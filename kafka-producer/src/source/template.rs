@@ -100,16 +100,9 @@ impl Template {
             }
             let fail = |problem| {
                 let (line, column) = position(&text[..text.len() - after.len() - "{{".len()]);
-                TemplateError {
-                    what: what.to_owned(),
-                    line,
-                    column,
-                    problem,
-                }
+                TemplateError { what: what.to_owned(), line, column, problem }
             };
-            let (inside, behind) = after
-                .split_once("}}")
-                .ok_or_else(|| fail(TemplateProblem::Open))?;
+            let (inside, behind) = after.split_once("}}").ok_or_else(|| fail(TemplateProblem::Open))?;
             let piece = placeholder(inside.trim()).map_err(fail)?;
             if !literal.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut literal).into_bytes()));
@@ -137,12 +130,7 @@ impl Template {
                 // all pods.
                 Piece::Uuid => {
                     let mut buffer = uuid::Uuid::encode_buffer();
-                    out.extend_from_slice(
-                        uuid::Uuid::new_v4()
-                            .as_hyphenated()
-                            .encode_lower(&mut buffer)
-                            .as_bytes(),
-                    );
+                    out.extend_from_slice(uuid::Uuid::new_v4().as_hyphenated().encode_lower(&mut buffer).as_bytes());
                 }
                 Piece::Time => context.push_time(out),
                 Piece::TimeMs => push_number(context.sent_us().div_euclid(1000), out),
@@ -156,10 +144,7 @@ impl Template {
 
 /// What stands between the braces, as a piece.
 fn placeholder(inside: &str) -> Result<Piece, TemplateProblem> {
-    let wrong = |expected: String| TemplateProblem::Argument {
-        found: shown(inside),
-        expected,
-    };
+    let wrong = |expected: String| TemplateProblem::Argument { found: shown(inside), expected };
     let (name, arguments) = match inside.split_once(':') {
         Some((name, arguments)) => (name, Some(arguments)),
         None => (inside, None),
@@ -169,9 +154,7 @@ fn placeholder(inside: &str) -> Result<Piece, TemplateProblem> {
             let count = arguments.and_then(|count| count.parse().ok());
             return match count {
                 Some(count @ 1..=MAX_RANDOM) => Ok(Piece::Random(count)),
-                _ => Err(wrong(format!(
-                    "write {{{{random:N}}}} with N from 1 to {MAX_RANDOM}"
-                ))),
+                _ => Err(wrong(format!("write {{{{random:N}}}} with N from 1 to {MAX_RANDOM}"))),
             };
         }
         "random_int" => {
@@ -179,8 +162,7 @@ fn placeholder(inside: &str) -> Result<Piece, TemplateProblem> {
             return match bounds.map(|(low, high)| (low.parse(), high.parse())) {
                 Some((Ok(low), Ok(high))) if low <= high => Ok(Piece::RandomInt(low, high)),
                 _ => Err(wrong(
-                    "write {{random_int:A:B}} with whole numbers, A not above B; both can be drawn"
-                        .to_owned(),
+                    "write {{random_int:A:B}} with whole numbers, A not above B; both can be drawn".to_owned(),
                 )),
             };
         }
@@ -193,9 +175,7 @@ fn placeholder(inside: &str) -> Result<Piece, TemplateProblem> {
         "time_ms" => Piece::TimeMs,
         "time_us" => Piece::TimeUs,
         _ => {
-            return Err(TemplateProblem::Unknown {
-                found: shown(inside),
-            });
+            return Err(TemplateProblem::Unknown { found: shown(inside) });
         }
     };
     match arguments {
@@ -216,10 +196,7 @@ fn shown(inside: &str) -> String {
 /// Line and column of what follows `before`, both counted from 1.
 fn position(before: &str) -> (usize, usize) {
     let last_line = before.rsplit('\n').next().unwrap_or_default();
-    (
-        before.matches('\n').count() + 1,
-        last_line.chars().count() + 1,
-    )
+    (before.matches('\n').count() + 1, last_line.chars().count() + 1)
 }
 
 #[cfg(test)]
@@ -233,16 +210,12 @@ mod tests {
         let mut context = Context::new("run-1", "pod-a", 3);
         context.begin(42, 1_795_432_527_123_456);
         let mut out = Vec::new();
-        Template::parse("the value template", text)
-            .unwrap()
-            .render(&mut context, &mut out);
+        Template::parse("the value template", text).unwrap().render(&mut context, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     fn error(text: &str) -> String {
-        Template::parse("the key template", text)
-            .unwrap_err()
-            .to_string()
+        Template::parse("the key template", text).unwrap_err().to_string()
     }
 
     #[test]
@@ -257,15 +230,9 @@ mod tests {
         let uuid = render("{{uuid}}");
         assert_eq!(uuid::Uuid::parse_str(&uuid).unwrap().get_version_num(), 4);
         let random = render("{{random:25}}");
-        assert!(
-            random.len() == 25 && random.bytes().all(|byte| byte.is_ascii_alphanumeric()),
-            "{random}"
-        );
+        assert!(random.len() == 25 && random.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{random}");
         assert_eq!(render("{{random_int:-3:-3}}"), "-3");
-        assert_eq!(
-            render(&format!("{{{{random_int:{}:{}}}}}", i64::MAX, i64::MAX)),
-            i64::MAX.to_string()
-        );
+        assert_eq!(render(&format!("{{{{random_int:{}:{}}}}}", i64::MAX, i64::MAX)), i64::MAX.to_string());
     }
 
     #[test]
@@ -289,9 +256,7 @@ mod tests {
                 .collect();
             assert_eq!(all.len(), 100, "{text}");
         }
-        let drawn: HashSet<i64> = (0..200)
-            .map(|_| render("{{random_int:-1:2}}").parse().unwrap())
-            .collect();
+        let drawn: HashSet<i64> = (0..200).map(|_| render("{{random_int:-1:2}}").parse().unwrap()).collect();
         assert_eq!(drawn, HashSet::from([-1, 0, 1, 2]));
     }
 
@@ -299,10 +264,7 @@ mod tests {
     fn text_around_stays_as_it_is() {
         assert_eq!(render(""), "");
         assert_eq!(render("plain"), "plain");
-        assert_eq!(
-            render(r#"{"order":{"id":{{seq}}}}"#),
-            r#"{"order":{"id":42}}"#
-        );
+        assert_eq!(render(r#"{"order":{"id":{{seq}}}}"#), r#"{"order":{"id":42}}"#);
         assert_eq!(render("a{{ seq }}b{{seq}}\n"), "a42b42\n");
         assert_eq!(render("ö{{seq}}ß } }} {"), "ö42ß } }} {");
     }
@@ -317,11 +279,10 @@ mod tests {
     #[test]
     fn unknown_names_give_position_and_the_list() {
         let text = error("one\nöö {{sequ}}");
-        assert!(text.starts_with("the key template, line 2, column 4: unknown placeholder `{{sequ}}`: there are {{seq}}, "));
         assert!(
-            text.ends_with("{{random_int:A:B}}; write `{{{{` for two braces"),
-            "{text}"
+            text.starts_with("the key template, line 2, column 4: unknown placeholder `{{sequ}}`: there are {{seq}}, ")
         );
+        assert!(text.ends_with("{{random_int:A:B}}; write `{{{{` for two braces"), "{text}");
         assert!(error("{{}}").contains("unknown placeholder `{{}}`"));
         assert!(error("{{SEQ}}").contains("unknown placeholder `{{SEQ}}`"));
         assert!(error(&format!("{{{{{}}}}}", "x".repeat(5000))).len() < 400);
@@ -333,32 +294,11 @@ mod tests {
             error("a {{seq}} {{seq"),
             "the key template, line 1, column 11: `{{` without `}}`: close the placeholder, or write `{{{{` for two braces"
         );
-        for bad in [
-            "random",
-            "random:",
-            "random:0",
-            "random:-1",
-            "random:1048577",
-            "random:1:2",
-            "random:x",
-        ] {
-            assert!(
-                error(&format!("{{{{{bad}}}}}"))
-                    .contains("write {{random:N}} with N from 1 to 1048576"),
-                "{bad}"
-            );
+        for bad in ["random", "random:", "random:0", "random:-1", "random:1048577", "random:1:2", "random:x"] {
+            assert!(error(&format!("{{{{{bad}}}}}")).contains("write {{random:N}} with N from 1 to 1048576"), "{bad}");
         }
-        for bad in [
-            "random_int",
-            "random_int:1",
-            "random_int:2:1",
-            "random_int:1:2:3",
-            "random_int:a:b",
-        ] {
-            assert!(
-                error(&format!("{{{{{bad}}}}}")).contains("write {{random_int:A:B}}"),
-                "{bad}"
-            );
+        for bad in ["random_int", "random_int:1", "random_int:2:1", "random_int:1:2:3", "random_int:a:b"] {
+            assert!(error(&format!("{{{{{bad}}}}}")).contains("write {{random_int:A:B}}"), "{bad}");
         }
         assert!(error("{{seq:1}}").contains("write {{seq}}, it takes no argument"));
     }

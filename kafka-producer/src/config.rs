@@ -1,0 +1,318 @@
+//! The validated settings of a run: everything after this sees only these, never flags.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::args::{Given, Listen};
+use common::config::{Connection, Layers, Problems, Properties, connection};
+use common::kafka;
+use common::kafka::topic::Layout;
+
+use crate::args::{Compression, InputFormat, Payload, ReportFormat, RunArgs};
+use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec};
+
+/// Messages when nobody says how many, as in the prototype.
+const DEFAULT_MESSAGES: u64 = 20;
+/// More than this in one run is a slip of the finger: at a million a second it takes half a million years.
+const MAX_MESSAGES: u64 = 1_000_000_000_000_000_000;
+/// Brokers allow transactions of this length at most (`transaction.max.timeout.ms`).
+const MAX_TRANSACTION: Duration = Duration::from_secs(15 * 60);
+/// Bytes of messages that wait in the client, in KiB. librdkafka's own default, 1 GiB, does not fit a small pod.
+const QUEUE_KBYTES: usize = 32 * 1024;
+/// Messages that wait in the client: with 100-byte messages as much memory as [`QUEUE_KBYTES`] of larger ones.
+const QUEUE_MESSAGES: usize = 50_000;
+/// Highest values of the two timeouts that decide how fast a dead address is noticed; librdkafka's defaults.
+const CONNECT_MS: u128 = 30_000;
+const FIRST_ANSWER_MS: u128 = 10_000;
+
+/// Which part of the run is this process's: numbers `index`, `index + count`, `index + 2 * count`, ...
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// From 0.
+    pub index: u64,
+    /// How many processes there are, 1 or more.
+    pub count: u64,
+}
+
+impl Share {
+    /// How many of `total` messages are this process's.
+    pub fn of(self, total: u64) -> u64 {
+        (total + self.count - 1 - self.index) / self.count
+    }
+
+    /// The number in the whole run of this process's message number `nth`.
+    pub fn sequence(self, nth: u64) -> u64 {
+        self.index + nth * self.count
+    }
+}
+
+/// A run, checked.
+pub struct Config {
+    /// Where to.
+    pub topic: String,
+    /// Messages of the whole run; `None` takes all that the input has.
+    pub messages: Option<u64>,
+    /// This process's part of them.
+    pub share: Share,
+    /// Name of the run.
+    pub run_id: String,
+    /// What to send.
+    pub spec: Spec,
+    /// Whether messages carry run id, number and time.
+    pub run_headers: bool,
+    /// For all messages that do not bring their own.
+    pub partition: Option<i32>,
+    /// Messages a second of the whole run.
+    pub rate: Option<f64>,
+    /// For the whole run.
+    pub timeout: Option<Duration>,
+    /// For what is in flight after a signal.
+    pub drain_timeout: Duration,
+    /// All or nothing.
+    pub transactional: bool,
+    /// Make the topic first.
+    pub create_topic: Option<Layout>,
+    /// Only show.
+    pub dry_run: bool,
+    /// Form of the report.
+    pub report: ReportFormat,
+    /// Second place for the report.
+    pub termination_log: PathBuf,
+    /// Admin server.
+    pub listen: Listen,
+    /// What the brokers are called, and the source of tokens.
+    pub connection: Connection,
+    /// librdkafka's settings.
+    pub properties: Properties,
+}
+
+impl Config {
+    /// Checks everything, librdkafka's part included, and asks no broker. All problems go to `problems`.
+    pub fn new(args: &RunArgs, given: Given<'_>, layers: &Layers, problems: &mut Problems) -> Self {
+        problems.note(kafka::topic::check_name(&args.topic).map_err(|error| format!("--topic: {error}")));
+        let mut properties = Properties::new();
+        let connection =
+            connection::resolve(&args.connection, "kafka-producer", given, layers, &mut properties, problems);
+        let share = share(args, problems);
+        let messages = messages(args, problems);
+        delivery(args, given, share, &mut properties, problems);
+        let run_id = args.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let spec = spec(args, &run_id, share, messages, problems);
+        for problem in spec.problems() {
+            problems.add(with_causes(&problem));
+        }
+        if args.transactional_id.is_some() {
+            check_transaction_length(args, messages, problems);
+        }
+        kafka::check(&properties, problems);
+        Self {
+            topic: args.topic.clone(),
+            messages,
+            share,
+            run_id,
+            spec,
+            run_headers: !args.no_headers,
+            partition: args.partition,
+            rate: args.rate.map(common::config::units::Rate::per_second),
+            timeout: args.timeout,
+            drain_timeout: args.drain_timeout,
+            transactional: args.transactional_id.is_some(),
+            create_topic: args.create_topic,
+            dry_run: args.dry_run,
+            report: args.report,
+            termination_log: args.termination_log.clone(),
+            listen: args.listen,
+            connection,
+            properties,
+        }
+    }
+
+    /// This process's number of messages, if it is known before they are made.
+    pub fn own_messages(&self) -> Option<u64> {
+        self.messages.map(|total| self.share.of(total))
+    }
+}
+
+/// An error with its causes, on one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn share(args: &RunArgs, problems: &mut Problems) -> Share {
+    match (args.shard, args.shards) {
+        (None, None) => Share { index: 0, count: 1 },
+        (Some(index), Some(count)) if index < count => Share { index, count },
+        (Some(index), Some(count)) => {
+            problems.add(format!(
+                "JOB_COMPLETION_INDEX (--shard) is {index}, but there are {count} shards: 0 to {}",
+                count - 1
+            ));
+            Share { index: 0, count }
+        }
+        (Some(_), None) => {
+            problems.add("JOB_COMPLETION_INDEX (--shard) is set, PRODUCER_SHARDS (--shards) is not: set it to the Job's completions");
+            Share { index: 0, count: 1 }
+        }
+        (None, Some(1)) => Share { index: 0, count: 1 },
+        (None, Some(count)) => {
+            problems.add(format!(
+                "PRODUCER_SHARDS (--shards) is {count}, but JOB_COMPLETION_INDEX (--shard) is not set: \
+                 the Job needs completionMode: Indexed"
+            ));
+            Share { index: 0, count }
+        }
+    }
+}
+
+fn messages(args: &RunArgs, problems: &mut Problems) -> Option<u64> {
+    match args.messages {
+        Some(0) => problems.add("--messages (PRODUCER_MESSAGES) is 0: there is nothing to publish"),
+        Some(count) if count > MAX_MESSAGES => {
+            problems.add(format!("--messages (PRODUCER_MESSAGES) is {count}: at most {MAX_MESSAGES}"));
+        }
+        _ => {}
+    }
+    match (args.messages, &args.input, &args.file) {
+        (Some(count), ..) => Some(count),
+        (None, Some(_), _) => None,
+        (None, None, Some(_)) => Some(1),
+        (None, None, None) => Some(DEFAULT_MESSAGES),
+    }
+}
+
+fn spec(args: &RunArgs, run_id: &str, share: Share, messages: Option<u64>, problems: &mut Problems) -> Spec {
+    let value = if let Some(template) = &args.value {
+        ValueSpec::Template(template.clone())
+    } else if let Some(path) = &args.value_file {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| format!("--value-file {}: cannot be read: {error}", path.display()));
+        ValueSpec::Template(problems.note(text).unwrap_or_default())
+    } else if let Some(size) = args.size {
+        let kind = match args.payload {
+            Payload::Random => PayloadKind::Random,
+            Payload::Compressible => PayloadKind::Compressible,
+        };
+        ValueSpec::Payload { size, kind }
+    } else if let Some(input) = &args.input {
+        let format = match args.input_format {
+            InputFormat::Text => LineFormat::Text,
+            InputFormat::Raw => LineFormat::Raw,
+            InputFormat::Json => LineFormat::Json,
+        };
+        ValueSpec::Lines { from: Input::parse(input), format, max_line_bytes: args.max_line }
+    } else if let Some(path) = &args.file {
+        ValueSpec::File { from: Input::File(path.clone()), gzip: args.gzip, count: messages.unwrap_or(1) }
+    } else {
+        ValueSpec::Demo
+    };
+    if args.gzip && args.file.is_none() {
+        problems.add("--gzip needs --file; batches are compressed by --compression");
+    }
+    if share.count > 1 && args.input.as_deref() == Some("-") {
+        problems.add("--input - cannot be shared out: each process has a standard input of its own; use a file");
+    }
+    let key = match (&args.key, args.no_key) {
+        (Some(template), _) => KeySpec::Template(template.clone()),
+        (None, true) => KeySpec::None,
+        (None, false) => KeySpec::Default,
+    };
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let headers = args.headers.iter().filter(|header| !header.is_empty()).cloned().collect();
+    let stop = crate::stop::Stop::default();
+    Spec { run_id: run_id.to_owned(), host, index: share.index, key, value, headers, stop }
+}
+
+/// How messages are delivered. Each value that differs from librdkafka's default says why.
+fn delivery(args: &RunArgs, given: Given<'_>, share: Share, properties: &mut Properties, problems: &mut Problems) {
+    // No duplicates and no reordering by retries; also what Java's client does by default.
+    properties.fallback("enable.idempotence", true);
+    properties.fallback("acks", "all");
+    // Java's client puts the same key into the same partition; librdkafka's default does not.
+    properties.fallback("partitioner", "murmur2_random");
+    // A mistyped name must not become a topic.
+    properties.fallback("allow.auto.create.topics", false);
+    // The broker and the topic decide what is too large, not a second limit here.
+    properties.fallback("message.max.bytes", MAX_MESSAGE_BYTES);
+    properties.fallback("queue.buffering.max.messages", QUEUE_MESSAGES);
+    let largest = args.size.unwrap_or(0).max(args.max_line).max(file_size(args));
+    // A message that is larger than the queue would never fit in.
+    properties.fallback(
+        "queue.buffering.max.kbytes",
+        QUEUE_KBYTES.max(largest.div_ceil(1024).saturating_mul(2)).min(2_147_483_647),
+    );
+    // A broker that comes back is noticed within 2 s, not 10.
+    properties.fallback("reconnect.backoff.max.ms", 2000);
+    let compression = match args.compression {
+        Compression::None => "none",
+        Compression::Gzip => "gzip",
+        Compression::Snappy => "snappy",
+        Compression::Lz4 => "lz4",
+        Compression::Zstd => "zstd",
+    };
+    properties.typed("compression.type", compression, "--compression", given.is("compression"), problems);
+    properties.typed("linger.ms", args.linger.as_millis(), "--linger", given.is("linger"), problems);
+    if let Some(timeout) = args.timeout {
+        // The run's deadline decides, not the message's; and a dead address is noticed well before it.
+        let half = (timeout.as_millis() / 2).max(1000);
+        properties.fallback("message.timeout.ms", (timeout + args.drain_timeout).as_millis().min(2_147_483_647));
+        properties.fallback("socket.connection.setup.timeout.ms", half.min(CONNECT_MS));
+        properties.fallback("api.version.request.timeout.ms", half.min(FIRST_ANSWER_MS));
+    }
+    // The report rests on every message being reported.
+    properties.fixed("delivery.report.only.error", false, problems);
+    if let Some(id) = &args.transactional_id {
+        let id = if share.count > 1 { format!("{id}-{}", share.index) } else { id.clone() };
+        properties.typed("transactional.id", id, "--transactional-id", true, problems);
+        let length = args.timeout.unwrap_or(MAX_TRANSACTION).min(MAX_TRANSACTION).as_millis();
+        // librdkafka refuses a message timeout above the transaction's.
+        properties.remove("message.timeout.ms");
+        properties.fallback("message.timeout.ms", length);
+        properties.fallback("transaction.timeout.ms", length);
+    }
+}
+
+/// The size of the file to be sent as one message; what is wrong with it is said when it is opened.
+fn file_size(args: &RunArgs) -> usize {
+    let metadata = args.file.as_ref().and_then(|path| std::fs::metadata(path).ok());
+    metadata.map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX).min(MAX_MESSAGE_BYTES))
+}
+
+fn check_transaction_length(args: &RunArgs, messages: Option<u64>, problems: &mut Problems) {
+    if args.timeout.is_some_and(|timeout| timeout > MAX_TRANSACTION) {
+        problems.add("--transactional-id with --timeout above 15m: brokers allow transactions of 15 minutes at most");
+    }
+    if let (Some(rate), Some(messages)) = (args.rate, messages) {
+        let seconds = messages as f64 / rate.per_second();
+        if seconds > args.timeout.unwrap_or(MAX_TRANSACTION).min(MAX_TRANSACTION).as_secs_f64() {
+            problems.add(format!(
+                "--transactional-id: {messages} messages at --rate {rate} take {seconds:.0} s, longer than the transaction may last"
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Share;
+
+    #[test]
+    fn shares_add_up_without_gap_or_overlap() {
+        for (total, count) in [(0, 1), (1, 3), (20, 6), (1000, 7), (5, 8)] {
+            let mut seen = vec![0; total as usize];
+            for index in 0..count {
+                let share = Share { index, count };
+                for nth in 0..share.of(total) {
+                    seen[share.sequence(nth) as usize] += 1;
+                }
+            }
+            assert!(seen.iter().all(|times| *times == 1), "{total} over {count}: {seen:?}");
+        }
+    }
+}

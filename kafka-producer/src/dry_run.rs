@@ -1,0 +1,75 @@
+//! `--dry-run`: the records as they would be sent, one JSON object a line, in the form that `--input-format json` reads.
+
+use std::io::{BufWriter, Write};
+
+use common::exit::Exit;
+use common::kafka::headers;
+use serde_json::{Map, Value, json};
+
+use crate::config::{Config, with_causes};
+use crate::publish::epoch_us;
+use crate::source::{Filled, Message, Source};
+
+/// Prints the run's records on stdout. A closed pipe ends it quietly.
+pub fn print(config: &Config, source: &mut Source) -> Exit {
+    let mut stdout = BufWriter::new(std::io::stdout().lock());
+    let mut message = Message::default();
+    for nth in 0.. {
+        if config.own_messages().is_some_and(|limit| nth >= limit) {
+            break;
+        }
+        let sequence = config.share.sequence(nth);
+        let sent_us = epoch_us();
+        match source.fill(sequence, sent_us, &mut message) {
+            Ok(Filled::Message) => {}
+            Ok(Filled::End) => break,
+            Err(error) => {
+                let _ = stdout.flush();
+                tracing::error!(event = "input", "{}", with_causes(&error));
+                return Exit::Usage;
+            }
+        }
+        if let Err(error) = writeln!(stdout, "{}", record(config, sequence, sent_us, &message)) {
+            return unwritten(&error);
+        }
+    }
+    stdout.flush().map_or_else(|error| unwritten(&error), |()| Exit::Ok)
+}
+
+fn unwritten(error: &std::io::Error) -> Exit {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return Exit::Ok;
+    }
+    tracing::error!(event = "stdout", "stdout cannot take the records: {error}");
+    Exit::Incomplete
+}
+
+fn record(config: &Config, sequence: u64, sent_us: i64, message: &Message) -> Value {
+    let mut record = Map::new();
+    let mut bytes = |name: &str, value: Option<&[u8]>| match value.map(std::str::from_utf8) {
+        None => drop(record.insert(name.to_owned(), Value::Null)),
+        Some(Ok(text)) => drop(record.insert(name.to_owned(), text.into())),
+        Some(Err(_)) => {
+            let encoded = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, value.unwrap_or_default());
+            record.insert(format!("{name}_base64"), encoded.into());
+        }
+    };
+    bytes("key", message.key());
+    bytes("value", message.value());
+    let run = config.run_headers.then(|| {
+        [
+            json!([headers::RUN_ID, config.run_id]),
+            json!([headers::SEQUENCE, sequence.to_string()]),
+            json!([headers::SENT_US, sent_us.to_string()]),
+        ]
+    });
+    let own = message.headers().map(|(name, value)| json!([name, value.map(String::from_utf8_lossy)]));
+    record.insert("headers".to_owned(), run.into_iter().flatten().chain(own).collect());
+    if let Some(partition) = message.partition.or(config.partition) {
+        record.insert("partition".to_owned(), partition.into());
+    }
+    if let Some(timestamp) = message.timestamp_ms {
+        record.insert("timestamp".to_owned(), timestamp.into());
+    }
+    Value::Object(record)
+}

@@ -1,0 +1,71 @@
+//! What the producer measures. `docs/metrics.md` is generated from here.
+
+use common::admin::ROUTES;
+use common::metrics::{ClientMetrics, HttpMetrics, Metrics, Program};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+
+/// Prefix of all names.
+pub const PREFIX: &str = "kafka_producer";
+
+/// All metrics of the program.
+pub struct Registered {
+    /// To be scraped.
+    pub metrics: Metrics,
+    /// Of the work.
+    pub producer: ProducerMetrics,
+    /// Of the connections.
+    pub client: ClientMetrics,
+    /// Of the admin server.
+    pub http: HttpMetrics,
+}
+
+/// Metrics of the work.
+#[derive(Clone)]
+pub struct ProducerMetrics {
+    /// Messages to publish in this run.
+    pub requested: IntGauge,
+    /// Messages handed to librdkafka.
+    pub enqueued: IntCounter,
+    /// Messages acknowledged.
+    pub delivered: IntCounter,
+    /// Bytes acknowledged.
+    pub delivered_bytes: IntCounter,
+    /// Messages given up.
+    pub failed: IntCounterVec,
+    /// Messages between the program and the acknowledgement.
+    pub in_flight: IntGauge,
+    /// Times the queue was full.
+    pub queue_full: IntCounter,
+    /// From send, or scheduled send, to acknowledgement.
+    pub delivery_seconds: Histogram,
+}
+
+/// Registers everything.
+///
+/// # Errors
+/// When a name is taken: a mistake in this file.
+pub fn register(program: &Program) -> prometheus::Result<Registered> {
+    let mut metrics = Metrics::new(PREFIX, program)?;
+    let producer = ProducerMetrics {
+        requested: metrics.gauge("requested_messages", "Messages to publish in this run; 0 while unknown")?,
+        enqueued: metrics.counter("enqueued_messages_total", "Messages handed to librdkafka")?,
+        delivered: metrics.counter("delivered_messages_total", "Messages that the broker acknowledged")?,
+        delivered_bytes: metrics
+            .counter("delivered_bytes_total", "Keys and values of acknowledged messages, in bytes")?,
+        failed: metrics.counter_vec(
+            "failed_messages_total",
+            "Messages transmitted and not acknowledged, by librdkafka's name for the error",
+            &["error"],
+        )?,
+        in_flight: metrics.gauge("in_flight_messages", "Messages handed to librdkafka and not settled yet")?,
+        queue_full: metrics
+            .counter("queue_full_total", "Times a message had to wait because librdkafka's queue was full")?,
+        delivery_seconds: metrics.histogram(
+            "delivery_seconds",
+            "From send (with --rate: from the scheduled time) to acknowledgement, in seconds",
+        )?,
+    };
+    let client = ClientMetrics::new(&mut metrics)?;
+    let http = HttpMetrics::new(&mut metrics, &ROUTES)?;
+    Ok(Registered { metrics, producer, client, http })
+}

@@ -1,0 +1,212 @@
+//! What became of the messages: counted in librdkafka's delivery callback, read by progress, metrics and report.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use common::exit::Exit;
+use common::kafka::Failure;
+use common::kafka::error::{Class, class, name, with_hint};
+use hdrhistogram::Histogram;
+use prometheus::local::LocalHistogram;
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::metrics::ProducerMetrics;
+
+/// Latencies up to this, in microseconds, are told apart; longer ones count as this.
+const LONGEST_US: u64 = 3_600_000_000;
+/// Deliveries between two updates of the shared metrics, which cost more than the private ones.
+const FLUSH_EVERY: u64 = 1024;
+
+/// The counts of one run. One lock for each delivery, not contended: the callbacks come from one thread.
+pub struct Tally {
+    metrics: ProducerMetrics,
+    state: Mutex<State>,
+}
+
+struct State {
+    delivered: u64,
+    failed: u64,
+    unsent: u64,
+    bytes: u64,
+    latencies: Histogram<u64>,
+    errors: BTreeMap<String, u64>,
+    /// Deliveries that the shared metrics do not know yet.
+    unflushed: u64,
+    unflushed_bytes: u64,
+    histogram: LocalHistogram,
+    last_acknowledgement: Instant,
+    /// The first refusal that concerns every message: nothing more can be sent.
+    refused: Option<Failure>,
+    /// The first refusal that concerns one message, such as its size.
+    refused_message: Option<Failure>,
+    fatal: bool,
+}
+
+/// The counts at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Acknowledged.
+    pub delivered: u64,
+    /// Transmitted, not acknowledged.
+    pub failed: u64,
+    /// Never transmitted, as far as librdkafka reported it.
+    pub unsent: u64,
+    /// Keys and values of what was delivered.
+    pub bytes: u64,
+    /// By librdkafka's name for the error.
+    pub errors: BTreeMap<String, u64>,
+    /// `None` when nothing was delivered: 50th, 95th, 99th percentile and maximum in microseconds.
+    pub latencies_us: Option<[u64; 4]>,
+}
+
+impl Tally {
+    /// Nothing counted yet.
+    ///
+    /// # Errors
+    /// When the histogram cannot be made.
+    pub fn new(metrics: ProducerMetrics) -> Result<Self, hdrhistogram::CreationError> {
+        let mut latencies = Histogram::new_with_bounds(1, LONGEST_US, 3)?;
+        latencies.auto(false);
+        let state = State {
+            delivered: 0,
+            failed: 0,
+            unsent: 0,
+            bytes: 0,
+            latencies,
+            errors: BTreeMap::new(),
+            unflushed: 0,
+            unflushed_bytes: 0,
+            histogram: metrics.delivery_seconds.local(),
+            last_acknowledgement: Instant::now(),
+            refused: None,
+            refused_message: None,
+            fatal: false,
+        };
+        Ok(Self { metrics, state: Mutex::new(state) })
+    }
+
+    /// A message of this many bytes was acknowledged this long after it was sent, or should have been.
+    pub fn delivered(&self, bytes: usize, latency: Duration, now: Instant) {
+        let mut state = self.state();
+        state.delivered += 1;
+        state.bytes += bytes as u64;
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        state.latencies.saturating_record(micros.max(1));
+        state.histogram.observe(latency.as_secs_f64());
+        state.last_acknowledgement = now;
+        state.unflushed += 1;
+        state.unflushed_bytes += bytes as u64;
+        if state.unflushed >= FLUSH_EVERY {
+            self.flush_state(&mut state);
+        }
+    }
+
+    /// A message was not delivered.
+    pub fn undelivered(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
+        let mut state = self.state();
+        let label = name(code);
+        match code {
+            RDKafkaErrorCode::PurgeQueue => state.unsent += 1,
+            _ => {
+                state.failed += 1;
+                self.metrics.failed.with_label_values(&[&label]).inc();
+            }
+        }
+        *state.errors.entry(label).or_default() += 1;
+        if code == RDKafkaErrorCode::Fatal {
+            state.fatal = true;
+        }
+        if class(code) == Class::Refused {
+            let place = if partition < 0 { topic.to_owned() } else { format!("{topic} partition {partition}") };
+            let failure = Failure::new(Exit::Refused, with_hint(&format!("{place}: {code}"), code));
+            let of_message = matches!(
+                code,
+                RDKafkaErrorCode::MessageSizeTooLarge
+                    | RDKafkaErrorCode::InvalidMessageSize
+                    | RDKafkaErrorCode::InvalidRecord
+            );
+            let slot = if of_message { &mut state.refused_message } else { &mut state.refused };
+            slot.get_or_insert(failure);
+        }
+    }
+
+    /// librdkafka did not take a message: it was never transmitted.
+    pub fn not_taken(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
+        self.undelivered(code, topic, partition);
+        let mut state = self.state();
+        state.failed -= 1;
+        state.unsent += 1;
+    }
+
+    /// The transaction was not committed: what was acknowledged in it is not delivered.
+    pub fn take_back(&self) {
+        let mut state = self.state();
+        self.flush_state(&mut state);
+        let delivered = std::mem::take(&mut state.delivered);
+        state.failed += delivered;
+        state.bytes = 0;
+        state.latencies.reset();
+        if delivered > 0 {
+            *state.errors.entry("TransactionAborted".to_owned()).or_default() += delivered;
+        }
+    }
+
+    /// The refusal that makes going on useless, if there was one.
+    pub fn refused(&self) -> Option<Failure> {
+        self.state().refused.clone()
+    }
+
+    /// The refusal of single messages, if there was one.
+    pub fn refused_message(&self) -> Option<Failure> {
+        self.state().refused_message.clone()
+    }
+
+    /// Whether librdkafka reported a fatal error, which the client can be asked for.
+    pub fn fatal(&self) -> bool {
+        self.state().fatal
+    }
+
+    /// How long ago the last acknowledgement came, or the run began.
+    pub fn since_acknowledgement(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.state().last_acknowledgement)
+    }
+
+    /// The time before now does not count as a wait for an acknowledgement.
+    pub fn begin(&self) {
+        self.state().last_acknowledgement = Instant::now();
+    }
+
+    /// Brings the shared metrics up to date and returns the counts.
+    pub fn counts(&self) -> Counts {
+        let mut state = self.state();
+        self.flush_state(&mut state);
+        let quantile = |q| state.latencies.value_at_quantile(q).min(state.latencies.max());
+        let latencies_us =
+            (state.delivered > 0).then(|| [quantile(0.5), quantile(0.95), quantile(0.99), state.latencies.max()]);
+        Counts {
+            delivered: state.delivered,
+            failed: state.failed,
+            unsent: state.unsent,
+            bytes: state.bytes,
+            errors: state.errors.clone(),
+            latencies_us,
+        }
+    }
+
+    /// How many were acknowledged, or given up, so far.
+    pub fn settled(&self) -> u64 {
+        let state = self.state();
+        state.delivered + state.failed + state.unsent
+    }
+
+    fn flush_state(&self, state: &mut State) {
+        state.histogram.flush();
+        self.metrics.delivered.inc_by(std::mem::take(&mut state.unflushed));
+        self.metrics.delivered_bytes.inc_by(std::mem::take(&mut state.unflushed_bytes));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
