@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`mock`] | librdkafka's own mock cluster, inside the test's process: starts in milliseconds, injects faults |
+//! | [`apache`] | a real Apache Kafka as processes: one to several nodes, logins, TLS, rights, brokers that die |
 //! | [`process`] | a real program run as a process: environment, output, signals, exit code |
 //! | [`records`] | records put into and read out of a topic by a plain client |
 //! | [`http`] | one GET on loopback, for `/metrics`, `/livez` and `/readyz` |
@@ -17,6 +18,7 @@
     reason = "this crate is only used by tests and tasks, where a panic is the report"
 )]
 
+pub mod apache;
 pub mod http;
 pub mod mock;
 pub mod ports;

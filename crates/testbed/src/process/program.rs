@@ -2,8 +2,9 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -24,7 +25,7 @@ const INHERITED: [&str; 5] = [
 /// A program about to be run, with an environment of nothing but what is given here, in an empty folder of its own.
 pub struct Program {
     path: PathBuf,
-    command: std::process::Command,
+    command: Command,
     folder: Option<PathBuf>,
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
@@ -33,7 +34,15 @@ pub struct Program {
 impl Program {
     /// The program at this path, as `env!("CARGO_BIN_EXE_kafka-producer")`, or a name on the search path.
     pub fn new(path: impl AsRef<Path>) -> Self {
-        let path = path.as_ref();
+        Self::with(path.as_ref(), tied_command)
+    }
+
+    /// As [`Program::new`], for a program that goes on when this process has ended.
+    pub(crate) fn untied(path: impl AsRef<Path>) -> Self {
+        Self::with(path.as_ref(), |path| Command::new(path))
+    }
+
+    fn with(path: &Path, command: impl FnOnce(&Path) -> Command) -> Self {
         // Absolute, as it starts in another folder.
         let path = if path.components().count() == 1 {
             on_path(&path.to_string_lossy())
@@ -41,7 +50,7 @@ impl Program {
             path.canonicalize().ok()
         }
         .unwrap_or_else(|| path.to_owned());
-        let mut command = tied_command(&path);
+        let mut command = command(&path);
         command.env_clear().stdin(Stdio::null());
         command.envs(
             INHERITED
@@ -111,6 +120,12 @@ impl Program {
     /// As [`Program::stdout`], for its standard error.
     pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
         self.stderr = Some(stderr.into());
+        self
+    }
+
+    /// In a process group of its own: what is typed at a terminal to end us doesn't reach it, we end it.
+    pub(crate) fn own_group(mut self) -> Self {
+        self.command.process_group(0);
         self
     }
 

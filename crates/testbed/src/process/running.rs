@@ -23,6 +23,7 @@ pub struct Process {
     status: Option<ExitStatus>,
     cpu: Option<Duration>,
     scratch: Option<TempDir>,
+    left: bool,
 }
 
 impl Process {
@@ -41,6 +42,7 @@ impl Process {
             status: None,
             cpu: None,
             scratch,
+            left: false,
         };
         let (pid, seen) = (process.process_id(), process.seen.clone());
         // It only watches: to reap is left to the owner, so that no signal of ours can meet a process id used again.
@@ -184,6 +186,11 @@ impl Process {
         self.wait(timeout)
     }
 
+    /// Lets it go on without us: dropped, it is not killed.
+    pub(crate) fn leave(mut self) {
+        self.left = true;
+    }
+
     fn wait_for_line(
         &self,
         stream: Stream,
@@ -237,7 +244,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.status.is_none() {
+        if self.status.is_none() && !self.left {
             // A process id that is not reaped can't belong to another process.
             let _ = kill_process(self.process_id(), Signal::KILL);
             let _ = self.child.wait();
