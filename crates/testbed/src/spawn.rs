@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow};
 /// util-linux). `setpriv` replaces itself by the program, so the process id is the program's.
 pub(crate) fn tied_command(program: &Path) -> Command {
     static SETPRIV: OnceLock<Option<PathBuf>> = OnceLock::new();
-    match SETPRIV.get_or_init(|| on_path("setpriv")) {
+    match SETPRIV.get_or_init(working_setpriv) {
         Some(setpriv) => {
             let mut command = Command::new(setpriv);
             command.args(["--pdeathsig", "KILL", "--"]).arg(program);
@@ -21,6 +21,18 @@ pub(crate) fn tied_command(program: &Path) -> Command {
         }
         None => Command::new(program),
     }
+}
+
+/// Busybox has one that can't.
+fn working_setpriv() -> Option<PathBuf> {
+    let setpriv = on_path("setpriv")?;
+    let tried = Command::new(&setpriv)
+        .args(["--pdeathsig", "KILL", "--", "true"])
+        .stderr(Stdio::null())
+        .status();
+    tried
+        .is_ok_and(|status| status.success())
+        .then_some(setpriv)
 }
 
 /// Spawns from a thread that lives as long as the process: the kernel's "parent" is the thread that forked, and a test's

@@ -44,12 +44,12 @@ impl Program {
 
     fn with(path: &Path, command: impl FnOnce(&Path) -> Command) -> Self {
         // Absolute, as it starts in another folder.
-        let path = if path.components().count() == 1 {
+        let found = if path.components().count() == 1 {
             on_path(&path.to_string_lossy())
         } else {
-            path.canonicalize().ok()
-        }
-        .unwrap_or_else(|| path.to_owned());
+            std::path::absolute(path).ok()
+        };
+        let path = found.unwrap_or_else(|| path.to_owned());
         let mut command = command(&path);
         command.env_clear().stdin(Stdio::null());
         command.envs(
