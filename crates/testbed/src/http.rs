@@ -41,7 +41,8 @@ pub fn get(address: impl ToSocketAddrs, path: &str) -> Result<Response> {
         .with_context(|| format!("nobody answers at {address}"))?;
     stream.set_read_timeout(Some(REQUEST_TIMEOUT))?;
     // HTTP/1.0 has no chunked bodies and no reuse of connections: the answer is what comes until the end.
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream
         .read_to_end(&mut answer)
