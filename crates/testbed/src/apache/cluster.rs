@@ -108,7 +108,9 @@ impl Cluster {
         self.brokers[index(broker)].signal(Signal::CONT)
     }
 
-    /// Starts a broker again, with its data, after stopping it where it runs, and waits until the cluster knows it.
+    /// Starts a broker again, with its data, after stopping it where it runs, and waits until the cluster knows it. Kafka
+    /// takes it back only when its former session is over: after `broker.session.timeout.ms`, 9 s, from its end. A test of
+    /// several restarts is quicker with less of it ([`Builder::property`]).
     pub fn restart(&mut self, broker: i32) -> Result<()> {
         if self.brokers[index(broker)].process.is_some() {
             self.stop(broker)?;
