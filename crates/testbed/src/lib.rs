@@ -1,1 +1,27 @@
-//! x
+//! Brokers to test against, and running the real programs as processes.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`mock`] | librdkafka's own mock cluster, inside the test's process: starts in milliseconds, injects faults |
+//! | [`apache`] | a real Apache Kafka as processes: one to several nodes, logins, TLS, rights, brokers that die |
+//! | [`process`] | a real program run as a process: environment, output, signals, exit code |
+//! | [`records`] | records put into and read out of a topic by a plain client |
+//! | [`http`] | one GET on loopback, for `/metrics`, `/livez` and `/readyz` |
+//! | [`ports`] | ports that are free |
+//!
+//! Every wait ends by an event or by its deadline, and a missed deadline says what was seen until then. Everything started
+//! here ends with its owner: dropped, panicked or killed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this crate is only used by tests and tasks, where a panic is the report"
+)]
+
+pub mod apache;
+pub mod http;
+pub mod mock;
+pub mod ports;
+pub mod process;
+pub mod records;
+mod spawn;

@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn is_sent_as_it_is_as_often_as_asked() {
         let (_folder, from) = file(b"a\r\n\xff\0b");
-        let whole = WholeFile::open(&from, false, 2).unwrap();
+        let whole = WholeFile::open(&from, false, 2, &Stop::default()).unwrap();
         let mut message = Message::default();
         assert_eq!(whole.fill(1, &mut message), Filled::Message);
         assert_eq!(message.value(), Some(&b"a\r\n\xff\0b"[..]));
@@ -123,7 +123,7 @@ mod tests {
     fn an_empty_file_is_an_empty_message_not_a_tombstone() {
         let (_folder, from) = file(b"");
         let mut message = Message::default();
-        assert_eq!(WholeFile::open(&from, false, 1).unwrap().fill(0, &mut message), Filled::Message);
+        assert_eq!(WholeFile::open(&from, false, 1, &Stop::default()).unwrap().fill(0, &mut message), Filled::Message);
         assert_eq!(message.value(), Some(&b""[..]));
     }
 
@@ -132,7 +132,7 @@ mod tests {
         let text = b"train station ".repeat(10_000);
         let (_folder, from) = file(&text);
         let mut message = Message::default();
-        assert_eq!(WholeFile::open(&from, true, 1).unwrap().fill(0, &mut message), Filled::Message);
+        assert_eq!(WholeFile::open(&from, true, 1, &Stop::default()).unwrap().fill(0, &mut message), Filled::Message);
         let sent = message.value().unwrap();
         assert!(sent.len() < text.len() / 10);
         let mut back = Vec::new();
@@ -157,11 +157,11 @@ mod tests {
 
     #[test]
     fn errors_name_the_path_and_what_to_do() {
-        let error = WholeFile::open(&Input::parse("no/such/file"), false, 1).unwrap_err();
+        let error = WholeFile::open(&Input::parse("no/such/file"), false, 1, &Stop::default()).unwrap_err();
         assert_eq!(error.to_string(), "cannot open `no/such/file`: check the path, and that this user may read it");
         assert!(std::error::Error::source(&error).is_some());
         let folder = tempfile::tempdir().unwrap();
-        let error = WholeFile::open(&Input::File(folder.path().to_owned()), false, 1).unwrap_err();
+        let error = WholeFile::open(&Input::File(folder.path().to_owned()), false, 1, &Stop::default()).unwrap_err();
         assert!(matches!(&error, SourceError::Open { source, .. } if source.kind() == io::ErrorKind::IsADirectory));
     }
 }

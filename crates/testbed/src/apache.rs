@@ -1,0 +1,35 @@
+//! A real Apache Kafka as processes of this machine: one to several combined KRaft nodes on loopback.
+//!
+//! Needs `java` (17 or newer), `mvn` for the first start on a machine, and `openssl` where TLS is asked for. What is missing
+//! is an error, never a skipped test.
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! use testbed::apache::{Cluster, Sasl};
+//!
+//! let mut cluster = Cluster::builder().brokers(3).sasl(&[Sasl::Plain]).user("alice", "secret").start()?;
+//! cluster.create_topic("test", 6, 3, &[("min.insync.replicas", "2")])?;
+//! let leader = cluster.leader_of("test", 0)?;
+//! cluster.kill(leader)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod acl;
+mod admin;
+mod broker;
+mod builder;
+mod cluster;
+mod detached;
+mod distribution;
+mod pki;
+mod properties;
+mod security;
+
+pub use acl::Resource;
+pub use builder::Builder;
+pub use cluster::Cluster;
+pub use detached::stop_detached;
+pub use distribution::Distribution;
+pub use pki::Pki;
+pub use security::{Sasl, Tls};

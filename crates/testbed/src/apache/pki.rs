@@ -1,0 +1,113 @@
+//! Certificates made for one test: an authority, the brokers' certificate and a client's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::spawn::on_path;
+
+/// Of our own, as the machine's may hold anything.
+const CONFIG: &str = "
+[req]
+distinguished_name = name
+prompt = no
+[name]
+commonName = replaced by -subj
+[authority]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+[server]
+basicConstraints = CA:FALSE
+extendedKeyUsage = serverAuth
+subjectAltName = DNS:localhost, IP:127.0.0.1
+[client]
+basicConstraints = CA:FALSE
+extendedKeyUsage = clientAuth
+";
+
+const DAYS: &str = "30";
+
+/// An authority and what it has signed, as PEM files of one folder.
+#[derive(Clone, Debug)]
+pub struct Pki {
+    folder: PathBuf,
+    openssl: PathBuf,
+}
+
+impl Pki {
+    /// Makes an authority, a certificate for `localhost` and `127.0.0.1`, and one for the client `client`.
+    pub fn create(folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder)?;
+        let openssl = on_path("openssl").context("`openssl` is missing: it makes the certificates of the TLS tests")?;
+        let pki = Self { folder: folder.to_owned(), openssl };
+        fs::write(pki.path("openssl.cnf"), CONFIG)?;
+        let name = "/CN=testbed authority";
+        let certificate = ["-x509", "-days", DAYS, "-extensions", "authority", "-out", "ca.pem"];
+        pki.openssl(&[&new_key("ca.key", name)[..], &certificate].concat())?;
+        pki.sign("server", "localhost")?;
+        pki.sign("client", "client")?;
+        // Kafka reads key and certificate from one file.
+        let store = [fs::read(pki.path("server.key"))?, fs::read(pki.path("server.pem"))?].concat();
+        fs::write(pki.server_store(), store)?;
+        Ok(pki)
+    }
+
+    /// The authority's certificate, which clients trust.
+    pub fn ca_path(&self) -> PathBuf {
+        self.path("ca.pem")
+    }
+
+    /// The client's certificate.
+    pub fn client_certificate(&self) -> PathBuf {
+        self.path("client.pem")
+    }
+
+    /// The client's key, readable without a password.
+    pub fn client_key(&self) -> PathBuf {
+        self.path("client.key")
+    }
+
+    /// The client's key, encrypted with this password.
+    pub fn encrypted_client_key(&self, password: &str) -> Result<PathBuf> {
+        let password = format!("pass:{password}");
+        self.openssl(&["pkcs8", "-topk8", "-in", "client.key", "-out", "client.encrypted.key", "-passout", &password])?;
+        Ok(self.path("client.encrypted.key"))
+    }
+
+    /// The brokers' key and certificate in one file.
+    pub(super) fn server_store(&self) -> PathBuf {
+        self.path("server.store.pem")
+    }
+
+    fn sign(&self, kind: &str, common_name: &str) -> Result<()> {
+        let (key, request, signed) = (format!("{kind}.key"), format!("{kind}.csr"), format!("{kind}.pem"));
+        self.openssl(&[&new_key(&key, &format!("/CN={common_name}"))[..], &["-out", &request]].concat())?;
+        self.openssl(
+            &[
+                &["x509", "-req", "-in", &request, "-out", &signed, "-days", DAYS, "-extfile", "openssl.cnf"][..],
+                &["-extensions", kind, "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"],
+            ]
+            .concat(),
+        )
+    }
+
+    fn openssl(&self, arguments: &[&str]) -> Result<()> {
+        let output = Command::new(&self.openssl).args(arguments).current_dir(&self.folder).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "openssl {} failed:\n{said}", arguments.join(" "));
+        Ok(())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// The arguments for a certificate's request with a new key.
+fn new_key<'a>(file: &'a str, name: &'a str) -> [&'a str; 12] {
+    let curve = "ec_paramgen_curve:prime256v1";
+    ["req", "-config", "openssl.cnf", "-newkey", "ec", "-pkeyopt", curve, "-nodes", "-keyout", file, "-subj", name]
+}

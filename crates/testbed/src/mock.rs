@@ -1,0 +1,99 @@
+//! librdkafka's mock cluster: brokers inside this process, on real ports, which start at once and fail on request.
+//!
+//! What it lacks: SASL and TLS, the admin API, look-ups by time (they answer the end), and memory: it keeps about 5 MB a
+//! partition and forgets the oldest records beyond.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+/// A mock cluster; its brokers are numbered from 1. It stays on the thread that made it, and its brokers end when it drops.
+pub struct Mock {
+    cluster: MockCluster<'static, DefaultProducerContext>,
+}
+
+/// All brokers, where librdkafka takes the number of one.
+const ALL_BROKERS: i32 = -1;
+
+impl Mock {
+    /// Starts this many brokers.
+    pub fn start(brokers: i32) -> Result<Self> {
+        let cluster = MockCluster::new(brokers).context("the mock cluster does not start")?;
+        Ok(Self { cluster })
+    }
+
+    /// Starts one broker that already has a topic.
+    pub fn with_topic(topic: &str, partitions: i32) -> Result<Self> {
+        let mock = Self::start(1)?;
+        mock.create_topic(topic, partitions, 1)?;
+        Ok(mock)
+    }
+
+    /// The brokers' addresses, as clients take them.
+    pub fn bootstrap_servers(&self) -> String {
+        self.cluster.bootstrap_servers()
+    }
+
+    /// Creates a topic.
+    pub fn create_topic(&self, topic: &str, partitions: i32, replication: i32) -> Result<()> {
+        self.cluster.create_topic(topic, partitions, replication).with_context(|| format!("can't create topic {topic}"))
+    }
+
+    /// Disconnects everybody from one broker, and refuses new connections. Its partitions do not move.
+    pub fn broker_down(&self, broker: i32) -> Result<()> {
+        Ok(self.cluster.broker_down(broker)?)
+    }
+
+    /// Lets one broker accept connections again.
+    pub fn broker_up(&self, broker: i32) -> Result<()> {
+        Ok(self.cluster.broker_up(broker)?)
+    }
+
+    /// [`Mock::broker_down`] for all brokers.
+    pub fn all_down(&self) -> Result<()> {
+        self.broker_down(ALL_BROKERS)
+    }
+
+    /// [`Mock::broker_up`] for all brokers.
+    pub fn all_up(&self) -> Result<()> {
+        self.broker_up(ALL_BROKERS)
+    }
+
+    /// Delays each answer of one broker.
+    pub fn round_trip_time(&self, broker: i32, delay: Duration) -> Result<()> {
+        Ok(self.cluster.broker_round_trip_time(broker, delay)?)
+    }
+
+    /// Delays each answer of all brokers.
+    pub fn round_trip_time_of_all(&self, delay: Duration) -> Result<()> {
+        self.round_trip_time(ALL_BROKERS, delay)
+    }
+
+    /// Moves a partition to another broker, or leaves it without a leader.
+    pub fn move_leader(&self, topic: &str, partition: i32, broker: Option<i32>) -> Result<()> {
+        Ok(self.cluster.partition_leader(topic, partition, broker)?)
+    }
+
+    /// Lets the next requests of a kind fail with these errors, one each, in this order.
+    pub fn fail_requests(&self, kind: RDKafkaApiKey, errors: &[RDKafkaRespErr]) {
+        self.cluster.request_errors(kind, errors);
+    }
+
+    /// Forgets what is left of [`Mock::fail_requests`].
+    pub fn clear_failures(&self, kind: RDKafkaApiKey) {
+        self.cluster.clear_request_errors(kind);
+    }
+
+    /// The error that metadata reports for a topic from now on.
+    pub fn topic_error(&self, topic: &str, error: RDKafkaRespErr) -> Result<()> {
+        Ok(self.cluster.topic_error(topic, error)?)
+    }
+
+    /// Everything else that the mock cluster can do: racks, coordinators, API versions, followers.
+    pub fn cluster(&self) -> &MockCluster<'static, DefaultProducerContext> {
+        &self.cluster
+    }
+}

@@ -1,0 +1,11 @@
+//! Runs a real program as a process, and waits for what it says and how it ends.
+
+mod capture;
+mod outcome;
+mod program;
+mod running;
+
+pub use outcome::Outcome;
+pub use program::{Program, built};
+pub use running::Process;
+pub use rustix::process::Signal;
