@@ -1,0 +1,284 @@
+//! All flags of `kafka-consumer`, as typed.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+use common::args::{ConnectionArgs, Listen, LogArgs};
+use common::config::units;
+use common::exit::Exit;
+
+/// Logs every record of Kafka topics on stdout, a JSON object a line, and serves metrics and health.
+#[derive(Debug, Parser)]
+#[command(name = "kafka-consumer", args_conflicts_with_subcommands = true, max_term_width = 120, after_help = examples())]
+pub struct Args {
+    /// What to do instead of consuming.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// The flags of a run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to do instead of consuming.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the effective settings, each with where it came from, secrets redacted
+    Config(Box<RunArgs>),
+    /// Ask a running consumer's /livez: exit 0 when it answers 200, else 1; for images without a shell
+    Healthcheck(HealthcheckArgs),
+}
+
+/// The flags of `healthcheck`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct HealthcheckArgs {
+    /// Address of the admin server to ask
+    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub listen: Listen,
+}
+
+/// The flags of a run.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct RunArgs {
+    /// Topics to read, comma-separated; one that begins with ^ is a regular expression over whole names
+    #[arg(long = "topic", short = 't', env = "KAFKA_TOPIC", value_name = "TOPIC,..", value_delimiter = ',', default_value = "test", help_heading = "Records")]
+    pub topics: Vec<String>,
+
+    /// Group that shares the partitions out and remembers the offsets
+    #[arg(long, short = 'g', env = "KAFKA_CONSUMER_GROUP", value_name = "GROUP", default_value = "kafka-consumer", help_heading = "Records")]
+    pub group: String,
+
+    /// Read these partitions of the topic, outside any group and without storing offsets, such as 0,3-5
+    #[arg(long, short = 'p', env = "CONSUMER_PARTITIONS", value_name = "LIST", help_heading = "Records")]
+    pub partitions: Option<PartitionList>,
+
+    /// Where to start: stored (else beginning), beginning, end, offset:N, or time:RFC3339 or time:-1h; the others than
+    /// stored hold for the first assignment of this process
+    #[arg(long, env = "CONSUMER_FROM", value_name = "WHERE", default_value = "stored", help_heading = "Records")]
+    pub from: Start,
+
+    /// Stop after this many records
+    #[arg(long, short = 'n', env = "CONSUMER_MAX_MESSAGES", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Records")]
+    pub max_messages: Option<u64>,
+
+    /// Stop at the ends that the partitions have when they are assigned
+    #[arg(long, env = "CONSUMER_EXIT_AT_END", value_parser = BoolishValueParser::new(), help_heading = "Records")]
+    pub exit_at_end: bool,
+
+    /// With --max-messages or --exit-at-end: the deadline for the whole run [default: none]
+    #[arg(long, env = "CONSUMER_TIMEOUT", value_name = "TIME", value_parser = units::positive_duration, help_heading = "Records")]
+    pub timeout: Option<Duration>,
+
+    /// Form of the records on stdout
+    #[arg(long, short = 'o', env = "CONSUMER_FORMAT", value_enum, default_value = "auto", help_heading = "Record log (on stdout)")]
+    pub format: Format,
+
+    /// Leave the values out
+    #[arg(long, env = "CONSUMER_NO_VALUES", value_parser = BoolishValueParser::new(), help_heading = "Record log (on stdout)")]
+    pub no_values: bool,
+
+    /// What not to show, comma-separated: fields such as user.email or items.*.card, key, header:NAME
+    #[arg(long, env = "CONSUMER_REDACT", value_name = "PATH,..", value_delimiter = ',', help_heading = "Record log (on stdout)")]
+    pub redact: Vec<String>,
+
+    /// Longest line; beyond it value, headers and key are cut, so that container runtimes do not split the line
+    #[arg(long, env = "CONSUMER_MAX_LINE", value_name = "BYTES", value_parser = units::bytes, default_value = "15KiB", help_heading = "Record log (on stdout)")]
+    pub max_line: usize,
+
+    /// Cut nothing, however long the line
+    #[arg(long, env = "CONSUMER_UNCUT", value_parser = BoolishValueParser::new(), help_heading = "Record log (on stdout)")]
+    pub uncut: bool,
+
+    /// How the group shares partitions out: classic, or consumer (KIP-848, brokers from 4.0)
+    #[arg(long, env = "CONSUMER_GROUP_PROTOCOL", value_enum, default_value = "classic", help_heading = "Group")]
+    pub group_protocol: GroupProtocol,
+
+    /// Static membership: a name that outlives a restart, for StatefulSets only
+    #[arg(long, env = "CONSUMER_INSTANCE_ID", value_name = "NAME", help_heading = "Group")]
+    pub instance_id: Option<String>,
+
+    /// Rack or zone of this process, to read from the nearest replica
+    #[arg(long, env = "CONSUMER_RACK", value_name = "RACK", help_heading = "Group")]
+    pub rack: Option<String>,
+
+    /// Which records of transactions to see
+    #[arg(long, env = "CONSUMER_ISOLATION", value_enum, default_value = "read-committed", help_heading = "Group")]
+    pub isolation: Isolation,
+
+    /// How often offsets are committed; also on revoke and at the end
+    #[arg(long, env = "CONSUMER_COMMIT_INTERVAL", value_name = "TIME", value_parser = units::positive_duration, default_value = "5s", help_heading = "Group")]
+    pub commit_interval: Duration,
+
+    /// How long writing, committing and leaving the group may take after SIGTERM or SIGINT
+    #[arg(long, env = "CONSUMER_DRAIN_TIMEOUT", value_name = "TIME", value_parser = units::positive_duration, default_value = "20s", help_heading = "Group")]
+    pub drain_timeout: Duration,
+
+    /// How to reach the brokers.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+
+    /// Address of the admin server (/metrics, /livez, /readyz, /version), or off
+    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080", help_heading = "Health")]
+    pub listen: Listen,
+
+    /// What the program says of itself.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Form of the records on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Readable on a terminal, else JSON
+    Auto,
+    /// One JSON object a line
+    Json,
+    /// For people
+    Human,
+    /// The values alone, a line each
+    Raw,
+}
+
+/// How the group shares partitions out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GroupProtocol {
+    /// By the members, cooperatively
+    Classic,
+    /// By the broker (KIP-848)
+    Consumer,
+}
+
+/// Which records of transactions to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Isolation {
+    /// Those of committed transactions
+    ReadCommitted,
+    /// All
+    ReadUncommitted,
+}
+
+/// Where to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The group's stored offset, else the beginning.
+    Stored,
+    /// The oldest record there is.
+    Beginning,
+    /// The next record that comes.
+    End,
+    /// This offset, in each partition.
+    Offset(i64),
+    /// The first record at or after this time, in milliseconds since 1970.
+    Time(i64),
+}
+
+impl FromStr for Start {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let expected =
+            || "expected stored, beginning, end, offset:N, time:2026-11-23T11:00:00Z or time:-1h".to_owned();
+        match text.trim().split_once(':') {
+            None => match text.trim() {
+                "stored" => Ok(Start::Stored),
+                "beginning" => Ok(Start::Beginning),
+                "end" => Ok(Start::End),
+                _ => Err(expected()),
+            },
+            Some(("offset", number)) => {
+                number.parse().ok().filter(|offset| *offset >= 0).map(Start::Offset).ok_or_else(expected)
+            }
+            Some(("time", time)) => match time.strip_prefix('-') {
+                Some(ago) => {
+                    let ago = i64::try_from(units::duration(ago)?.as_millis()).map_err(|_| expected())?;
+                    Ok(Start::Time(jiff::Timestamp::now().as_millisecond().saturating_sub(ago)))
+                }
+                None => time.parse::<jiff::Timestamp>().map(|time| Start::Time(time.as_millisecond())).map_err(|_| expected()),
+            },
+            Some(_) => Err(expected()),
+        }
+    }
+}
+
+/// Partitions of a topic: numbers and ranges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionList(pub Vec<i32>);
+
+impl FromStr for PartitionList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const MOST: i32 = 100_000;
+        let expected = || "expected partitions such as 0 or 0,3-5".to_owned();
+        let number = |text: &str| text.trim().parse::<i32>().ok().filter(|number| (0..MOST).contains(number));
+        let mut partitions = Vec::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (Some(first), Some(last)) = (number(first), number(last)) else { return Err(expected()) };
+            if first > last {
+                return Err(expected());
+            }
+            partitions.extend(first..=last);
+        }
+        partitions.sort_unstable();
+        partitions.dedup();
+        Ok(Self(partitions))
+    }
+}
+
+/// The whole command line, with the version line that only the running program knows.
+pub fn command(version: String) -> clap::Command {
+    Args::command().version(version)
+}
+
+fn examples() -> String {
+    format!(
+        "Examples:\n  \
+         kafka-consumer                                      topic test of localhost:9092, as a member of a group\n  \
+         kafka-consumer -t orders --from beginning | jq .value\n  \
+         kafka-consumer -t orders -p 0 --from time:-1h -n 10   the last hour's first ten records of partition 0\n  \
+         kafka-consumer -t '^orders\\..*' --redact user.email    several topics, an e-mail address withheld\n  \
+         kafka-consumer config                               what is set, and where it came from\n\n\
+         Secrets come from variables or files only: KAFKA_PASSWORD, KAFKA_SSL_KEY_PASSWORD, KAFKA_OAUTH_CLIENT_SECRET,\n\
+         each also as ..._FILE. Settings are also read from .env.secret and .env.shared in the working folder (or ENV_DIR).\n\n{}",
+        Exit::help()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_a_variable() {
+        let command = Args::command();
+        for arg in command.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version")) {
+            assert!(arg.get_env().is_some(), "{}", arg.get_id());
+        }
+    }
+
+    #[test]
+    fn starts() {
+        assert_eq!("offset:42".parse(), Ok(Start::Offset(42)));
+        assert_eq!("time:1970-01-01T00:00:01Z".parse(), Ok(Start::Time(1000)));
+        assert!(matches!("time:-1h".parse(), Ok(Start::Time(_))));
+        for bad in ["", "middle", "offset:-1", "offset:x", "time:yesterday", "time:-x", "offset"] {
+            assert!(bad.parse::<Start>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn partition_lists() {
+        assert_eq!("0,3-5,4".parse(), Ok(PartitionList(vec![0, 3, 4, 5])));
+        for bad in ["", "-1", "5-3", "a", "0,,1", "99999999999"] {
+            assert!(bad.parse::<PartitionList>().is_err(), "{bad}");
+        }
+    }
+}
