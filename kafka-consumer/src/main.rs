@@ -1,2 +1,2 @@
-//! x
-fn main(){}
+//! The consumer as a program.
+fn main() {}
