@@ -1,5 +1,5 @@
 //! `contract`: the fields of a JSON line. `cutting`: long records. `redaction`: hidden fields. `terminal`: the human
-//! and the raw form.
+//! and the raw form. `random`: any record at any limit.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -8,6 +8,7 @@
 
 mod contract;
 mod cutting;
+mod random;
 mod redaction;
 mod terminal;
 
