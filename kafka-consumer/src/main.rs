@@ -1,2 +1,5 @@
-//! x
-fn main() {}
+//! The `kafka-consumer` program.
+
+fn main() -> std::process::ExitCode {
+    kafka_consumer::main()
+}

@@ -1,0 +1,3 @@
+//! The consumer's parts; `main` runs them.
+
+pub mod record_log;

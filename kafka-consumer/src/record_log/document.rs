@@ -1,0 +1,107 @@
+//! JSON objects and arrays, checked and stripped of whitespace, with their numbers, names and order as they came.
+
+use serde::de::IgnoredAny;
+
+/// How deep a JSON value may nest to be embedded. Common parsers, `serde_json` among them, take 127 levels and refuse
+/// the 128th; one of them is the line itself.
+pub const MAX_DEPTH: usize = 126;
+
+/// `text` without whitespace between its tokens, if it is a JSON object or array that any parser will take. Text that
+/// has none is returned as it is, else `spare` holds the result.
+pub(super) fn compact<'a>(text: &'a str, spare: &'a mut String) -> Option<&'a str> {
+    if !text.trim_ascii_start().starts_with(['{', '[']) {
+        return None;
+    }
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
+    if is_plain(text) {
+        return Some(text);
+    }
+    spare.clear();
+    let bytes = text.as_bytes();
+    let (mut at, mut copied, mut depth) = (0, 0, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at = string_end(bytes, at)?;
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                spare.push_str(&text[copied..at]);
+                copied = at + 1;
+            }
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        at += 1;
+    }
+    if copied == 0 {
+        return Some(text);
+    }
+    spare.push_str(&text[copied..]);
+    Some(spare)
+}
+
+/// Whether no byte of a document needs a closer look: what most programs write has neither whitespace nor escapes.
+/// Looks at all of it, which takes vector instructions and so a fraction of the time of going through its strings.
+fn is_plain(text: &str) -> bool {
+    let special = |found, byte| found | (byte <= b' ') | (byte == b'\\');
+    let opens = |byte: &u8| u8::from(matches!(byte, b'{' | b'['));
+    // Counted in bytes, and so in pieces whose count fits one.
+    let pieces = text.as_bytes().chunks(u8::MAX.into());
+    let levels = pieces.map(|piece| usize::from(piece.iter().map(opens).sum::<u8>()));
+    !text.bytes().fold(false, special) && levels.sum::<usize>() <= MAX_DEPTH
+}
+
+/// Where the string that opens at `open` has ended, if it is well formed. `\ud800` without its other half is valid
+/// by grammar, but no text, and most parsers refuse it.
+pub(super) fn string_end(json: &[u8], open: usize) -> Option<usize> {
+    let mut at = open + 1;
+    loop {
+        let rest = json.get(at..)?;
+        let found = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        at += found;
+        match &rest[found..] {
+            [b'"', ..] => return Some(at + 1),
+            [
+                _,
+                b'u',
+                b'd' | b'D',
+                b'8' | b'9' | b'a' | b'A' | b'b' | b'B',
+                _,
+                _,
+                low @ ..,
+            ] => match low {
+                [b'\\', b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..] => {
+                    at += "\\ud83d\\ude00".len()
+                }
+                _ => return None,
+            },
+            [_, b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..] => return None,
+            // What follows the character after the backslash, such as four digits, is neither quote nor backslash.
+            _ => at += "\\n".len(),
+        }
+    }
+}
+
+/// Where the value that starts at `start` in a compact document has ended.
+pub(super) fn value_end(json: &[u8], start: usize) -> usize {
+    let (mut at, mut depth) = (start, 0_usize);
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'"' => {
+                at = string_end(json, at).unwrap_or(json.len());
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b',' | b'}' | b']' if depth == 0 => break,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    at
+}

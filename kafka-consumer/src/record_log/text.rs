@@ -1,0 +1,194 @@
+//! Bytes as characters: JSON strings, terminal text and base64, each cut so that what is left can still be read.
+
+use std::str;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+/// Bytes that a part may take.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    /// If it fits as a whole.
+    pub whole: usize,
+    /// If not: less, since the line has to say that it was cut.
+    pub cut: usize,
+}
+
+impl Room {
+    pub const UNLIMITED: Self = Self {
+        whole: usize::MAX,
+        cut: usize::MAX,
+    };
+
+    /// `bytes` for a part that is followed by `note` when cut.
+    pub fn new(bytes: usize, note: &str) -> Self {
+        Self {
+            whole: bytes,
+            cut: bytes.saturating_sub(note.len()),
+        }
+    }
+
+    /// What is left beside `frame`.
+    pub fn within(self, frame: &str) -> Self {
+        Self {
+            whole: self.whole.saturating_sub(frame.len()),
+            cut: self.cut.saturating_sub(frame.len()),
+        }
+    }
+}
+
+/// How bytes became a JSON string.
+#[derive(Clone, Copy)]
+pub(super) struct Quoted {
+    pub base64: bool,
+    pub cut: bool,
+}
+
+/// Appends text as it is, anything else as base64, as a JSON string.
+pub(super) fn quoted(bytes: &[u8], room: Room, out: &mut Vec<u8>) -> Quoted {
+    match str::from_utf8(bytes) {
+        Ok(text) => Quoted {
+            base64: false,
+            cut: quoted_text(text, room, out),
+        },
+        Err(_) => Quoted {
+            base64: true,
+            cut: quoted_base64(bytes, room, out),
+        },
+    }
+}
+
+/// Appends a JSON string; `true` when it had to be cut.
+pub(super) fn quoted_text(text: &str, room: Room, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    if text.len() <= room.whole {
+        push_json(text, out);
+        if out.len() - start <= room.whole {
+            return false;
+        }
+        out.truncate(start);
+    }
+    let cost = |character| match character {
+        '"' | '\\' | '\u{8}' | '\t' | '\n' | '\u{c}' | '\r' => 2,
+        '\0'..='\u{1f}' => 6,
+        other => other.len_utf8(),
+    };
+    push_json(prefix(text, room.within("\"\"").cut, cost), out);
+    true
+}
+
+/// Appends base64 as a JSON string; `true` when it had to be cut.
+pub(super) fn quoted_base64(bytes: &[u8], room: Room, out: &mut Vec<u8>) -> bool {
+    out.push(b'"');
+    let cut = base64(bytes, room.within("\"\""), out);
+    out.push(b'"');
+    cut
+}
+
+/// Appends base64, cut between groups of four so that it still decodes; `true` when it had to be cut.
+pub(super) fn base64(bytes: &[u8], room: Room, out: &mut Vec<u8>) -> bool {
+    let fits = bytes.len().div_ceil(3) <= room.whole / 4;
+    let shown = if fits { bytes.len() } else { room.cut / 4 * 3 };
+    let bytes = bytes.get(..shown).unwrap_or(bytes);
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    // Fails for too small a slice only, and this one has the exact size.
+    let written = STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or(0);
+    out.truncate(start + written);
+    !fits
+}
+
+/// Appends text for a terminal, where no character of it may move the cursor or turn the direction of writing;
+/// `true` when it had to be cut.
+pub(super) fn readable(text: &str, room: Room, out: &mut Vec<u8>) -> bool {
+    let cost = |character| match character {
+        '\t' | '\n' | '\r' => 2,
+        other if is_unprintable(other) => "\\u0000".len(),
+        other => other.len_utf8(),
+    };
+    let mut shown = prefix(text, room.whole, cost);
+    let cut = shown.len() < text.len();
+    if cut {
+        shown = prefix(shown, room.cut, cost);
+    }
+    let mut rest = shown;
+    while let Some(at) = rest.find(is_unprintable) {
+        let (plain, special) = rest.split_at(at);
+        out.extend_from_slice(plain.as_bytes());
+        let mut characters = special.chars();
+        match characters.next() {
+            Some('\t') => out.extend_from_slice(b"\\t"),
+            Some('\n') => out.extend_from_slice(b"\\n"),
+            Some('\r') => out.extend_from_slice(b"\\r"),
+            Some(other) => push_hex(other, out),
+            None => {}
+        }
+        rest = characters.as_str();
+    }
+    out.extend_from_slice(rest.as_bytes());
+    cut
+}
+
+/// Appends a whole number.
+pub(super) fn number(number: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Appends microseconds as milliseconds without trailing zeros: 3400 is `3.4`.
+pub(super) fn millis(us: i64, out: &mut Vec<u8>) {
+    if us < 0 {
+        out.push(b'-');
+    }
+    let us = us.unsigned_abs();
+    number(us / 1000, out);
+    let mut fraction = us % 1000;
+    if fraction > 0 {
+        out.push(b'.');
+    }
+    let mut place = 100;
+    while fraction > 0 {
+        out.push(b'0' + (fraction / place) as u8);
+        fraction %= place;
+        place /= 10;
+    }
+}
+
+fn push_json(text: &str, out: &mut Vec<u8>) {
+    // Most text needs no escapes. To look at all of it without stopping early is what the compiler turns into vector
+    // instructions, several times faster than the search for escapes.
+    let escapes = |found, byte| found | (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    if text.bytes().fold(false, escapes) {
+        // Writing to memory does not fail.
+        let _ = serde_json::to_writer(out, text);
+    } else {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    }
+}
+
+/// The longest start of `text` that takes at most `room` bytes, by what each character costs.
+fn prefix(text: &str, room: usize, cost: impl Fn(char) -> usize) -> &str {
+    let mut used = 0;
+    for (at, character) in text.char_indices() {
+        used += cost(character);
+        if used > room {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// Control characters, and those that separate lines or reorder what stands beside them.
+fn is_unprintable(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Appends a character of four hexadecimal digits, as all unprintable ones are, in the form that JSON has for it.
+fn push_hex(character: char, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\\u");
+    for shift in [12, 8, 4, 0] {
+        let digit = u32::from(character) >> shift & 0xf;
+        out.push(b"0123456789abcdef"[digit as usize]);
+    }
+}
