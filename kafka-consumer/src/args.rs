@@ -43,11 +43,26 @@ pub struct HealthcheckArgs {
 #[derive(Clone, Debug, ClapArgs)]
 pub struct RunArgs {
     /// Topics to read, comma-separated; one that begins with ^ is a regular expression over whole names
-    #[arg(long = "topic", short = 't', env = "KAFKA_TOPIC", value_name = "TOPIC,..", value_delimiter = ',', default_value = "test", help_heading = "Records")]
+    #[arg(
+        long = "topic",
+        short = 't',
+        env = "KAFKA_TOPIC",
+        value_name = "TOPIC,..",
+        value_delimiter = ',',
+        default_value = "test",
+        help_heading = "Records"
+    )]
     pub topics: Vec<String>,
 
     /// Group that shares the partitions out and remembers the offsets
-    #[arg(long, short = 'g', env = "KAFKA_CONSUMER_GROUP", value_name = "GROUP", default_value = "kafka-consumer", help_heading = "Records")]
+    #[arg(
+        long,
+        short = 'g',
+        env = "KAFKA_CONSUMER_GROUP",
+        value_name = "GROUP",
+        default_value = "kafka-consumer",
+        help_heading = "Records"
+    )]
     pub group: String,
 
     /// Read these partitions of the topic, outside any group and without storing offsets, such as 0,3-5
@@ -72,7 +87,14 @@ pub struct RunArgs {
     pub timeout: Option<Duration>,
 
     /// Form of the records on stdout
-    #[arg(long, short = 'o', env = "CONSUMER_FORMAT", value_enum, default_value = "auto", help_heading = "Record log (on stdout)")]
+    #[arg(
+        long,
+        short = 'o',
+        env = "CONSUMER_FORMAT",
+        value_enum,
+        default_value = "auto",
+        help_heading = "Record log (on stdout)"
+    )]
     pub format: Format,
 
     /// Leave the values out
@@ -80,7 +102,13 @@ pub struct RunArgs {
     pub no_values: bool,
 
     /// What not to show, comma-separated: fields such as user.email or items.*.card, key, header:NAME
-    #[arg(long, env = "CONSUMER_REDACT", value_name = "PATH,..", value_delimiter = ',', help_heading = "Record log (on stdout)")]
+    #[arg(
+        long,
+        env = "CONSUMER_REDACT",
+        value_name = "PATH,..",
+        value_delimiter = ',',
+        help_heading = "Record log (on stdout)"
+    )]
     pub redact: Vec<String>,
 
     /// Longest line; beyond it value, headers and key are cut, so that container runtimes do not split the line
@@ -178,8 +206,7 @@ impl FromStr for Start {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let expected =
-            || "expected stored, beginning, end, offset:N, time:2026-11-23T11:00:00Z or time:-1h".to_owned();
+        let expected = || "expected stored, beginning, end, offset:N, time:2026-11-23T11:00:00Z or time:-1h".to_owned();
         match text.trim().split_once(':') {
             None => match text.trim() {
                 "stored" => Ok(Start::Stored),
@@ -195,7 +222,10 @@ impl FromStr for Start {
                     let ago = i64::try_from(units::duration(ago)?.as_millis()).map_err(|_| expected())?;
                     Ok(Start::Time(jiff::Timestamp::now().as_millisecond().saturating_sub(ago)))
                 }
-                None => time.parse::<jiff::Timestamp>().map(|time| Start::Time(time.as_millisecond())).map_err(|_| expected()),
+                None => time
+                    .parse::<jiff::Timestamp>()
+                    .map(|time| Start::Time(time.as_millisecond()))
+                    .map_err(|_| expected()),
             },
             Some(_) => Err(expected()),
         }

@@ -66,18 +66,8 @@ pub(super) fn string_end(json: &[u8], open: usize) -> Option<usize> {
         at += found;
         match &rest[found..] {
             [b'"', ..] => return Some(at + 1),
-            [
-                _,
-                b'u',
-                b'd' | b'D',
-                b'8' | b'9' | b'a' | b'A' | b'b' | b'B',
-                _,
-                _,
-                low @ ..,
-            ] => match low {
-                [b'\\', b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..] => {
-                    at += "\\ud83d\\ude00".len()
-                }
+            [_, b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'A' | b'b' | b'B', _, _, low @ ..] => match low {
+                [b'\\', b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..] => at += "\\ud83d\\ude00".len(),
                 _ => return None,
             },
             [_, b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..] => return None,

@@ -31,11 +31,7 @@ impl Paint {
             Self { dim, place, plain }
         } else {
             let none = b"";
-            Self {
-                dim: none,
-                place: none,
-                plain: none,
-            }
+            Self { dim: none, place: none, plain: none }
         }
     }
 }
@@ -45,16 +41,11 @@ const SIZE_CUT: &str = "…(18446744073709551615 bytes)";
 const HEADERS_CUT: &str = " …(18446744073709551615 headers)";
 /// The least that comes after the room of the headers is given, and after the key's; colors included.
 const LEAST_VALUE: &str = " base64:…(18446744073709551615 bytes)";
-const LEAST_TAIL: &str =
-    "\x1b[2m …(18446744073709551615 headers) -9223372036854775.808 ms\x1b[0m\n";
+const LEAST_TAIL: &str = "\x1b[2m …(18446744073709551615 headers) -9223372036854775.808 ms\x1b[0m\n";
 
 /// Appends the line.
-pub(super) fn line<'a, H>(
-    log: &mut RecordLog,
-    now_us: i64,
-    record: &Record<'a, H>,
-    out: &mut Vec<u8>,
-) where
+pub(super) fn line<'a, H>(log: &mut RecordLog, now_us: i64, record: &Record<'a, H>, out: &mut Vec<u8>)
+where
     H: Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + Clone,
 {
     let end = out.len().saturating_add(log.limit);
@@ -71,11 +62,7 @@ pub(super) fn line<'a, H>(
     // What is cut last is given its room first; the value has what is left.
     if let Some(key) = record.key {
         out.extend_from_slice(b" key=");
-        let key = if log.redaction.key {
-            REDACTED.as_bytes()
-        } else {
-            key
-        };
+        let key = if log.redaction.key { REDACTED.as_bytes() } else { key };
         let room = end.saturating_sub(out.len() + LEAST_VALUE.len() + LEAST_TAIL.len());
         word(key, Room::new(room, SIZE_CUT), out);
     }
@@ -99,14 +86,7 @@ pub(super) fn line<'a, H>(
 
 fn place<H>(paint: &Paint, record: &Record<'_, H>, out: &mut Vec<u8>) {
     out.extend_from_slice(paint.place);
-    text::readable(
-        record.topic,
-        Room {
-            whole: 249,
-            cut: 249,
-        },
-        out,
-    );
+    text::readable(record.topic, Room { whole: 249, cut: 249 }, out);
     out.push(b'[');
     text::number(record.partition, out);
     out.extend_from_slice(b"]@");

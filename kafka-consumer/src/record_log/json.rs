@@ -20,10 +20,7 @@ use super::{
 };
 
 /// Bytes of a topic's name or a trace's id as a string; both are shorter unless somebody breaks the rules.
-const TOPIC: Room = Room {
-    whole: 251,
-    cut: 251,
-};
+const TOPIC: Room = Room { whole: 251, cut: 251 };
 const TRACE_ID: Room = Room { whole: 66, cut: 66 };
 
 const KEY: &str = r#","key":,"key_encoding":"base64""#;
@@ -33,18 +30,12 @@ const VALUE_CUT: &str = r#","value_truncated":true"#;
 const HEADERS_CUT: &str = r#"],"headers_truncated":true,"headers_count":18446744073709551615"#;
 
 /// The least that comes after the headers' room is given, and after the key's.
-const LEAST_VALUE: &str =
-    r#","value":"[withheld]","value_encoding":"withheld","value_truncated":true"#;
-const LEAST_HEADERS: &str =
-    r#","headers":[],"headers_truncated":true,"headers_count":18446744073709551615"#;
+const LEAST_VALUE: &str = r#","value":"[withheld]","value_encoding":"withheld","value_truncated":true"#;
+const LEAST_HEADERS: &str = r#","headers":[],"headers_truncated":true,"headers_count":18446744073709551615"#;
 
 /// Appends the line.
-pub(super) fn line<'a, H>(
-    log: &mut RecordLog,
-    now_us: i64,
-    record: &Record<'a, H>,
-    out: &mut Vec<u8>,
-) where
+pub(super) fn line<'a, H>(log: &mut RecordLog, now_us: i64, record: &Record<'a, H>, out: &mut Vec<u8>)
+where
     H: Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + Clone,
 {
     let end = out.len().saturating_add(log.limit);
@@ -58,25 +49,14 @@ pub(super) fn line<'a, H>(
     key(record.key, log.redaction.key, room, out);
     let room = end.saturating_sub(out.len() + LEAST_VALUE.len());
     log.headers.clear();
-    headers(
-        record.headers.clone(),
-        &log.redaction,
-        room,
-        &mut log.headers,
-    );
+    headers(record.headers.clone(), &log.redaction, room, &mut log.headers);
     let room = end.saturating_sub(out.len() + log.headers.len());
     value(log.values.show(record.value), room, out);
     out.extend_from_slice(&log.headers);
     out.extend_from_slice(&log.tail);
 }
 
-fn head<H>(
-    now: &mut Clock,
-    recorded: &mut Clock,
-    now_us: i64,
-    record: &Record<'_, H>,
-    out: &mut Vec<u8>,
-) {
+fn head<H>(now: &mut Clock, recorded: &mut Clock, now_us: i64, record: &Record<'_, H>, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"timestamp":"#);
     timestamp(now.micros(now_us), out);
     out.extend_from_slice(br#","level":"INFO","event":"record","topic":"#);
@@ -214,10 +194,7 @@ fn header(name: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
 }
 
 fn tail<H>(record: &Record<'_, H>, out: &mut Vec<u8>) {
-    for (field, bytes) in [
-        (&br#","key_size":"#[..], record.key),
-        (br#","value_size":"#, record.value),
-    ] {
+    for (field, bytes) in [(&br#","key_size":"#[..], record.key), (br#","value_size":"#, record.value)] {
         out.extend_from_slice(field);
         match bytes {
             Some(bytes) => text::number(bytes.len(), out),

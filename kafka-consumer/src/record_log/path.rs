@@ -45,14 +45,10 @@ pub enum FieldPathError {
     )]
     Bracket(String),
     /// A star beside other characters.
-    #[error(
-        "`{0}` has a `*` within a name: it stands for a whole name only (write `\\*` for the character)"
-    )]
+    #[error("`{0}` has a `*` within a name: it stands for a whole name only (write `\\*` for the character)")]
     PartialStar(String),
     /// A backslash with nothing after it.
-    #[error(
-        "`{0}` ends in a backslash: it takes the character after it as it is (write `\\\\` for the character)"
-    )]
+    #[error("`{0}` ends in a backslash: it takes the character after it as it is (write `\\\\` for the character)")]
     LoneBackslash(String),
 }
 

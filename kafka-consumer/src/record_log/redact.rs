@@ -67,15 +67,9 @@ impl Fields {
     pub fn redact(&mut self, document: &str, out: &mut String) {
         out.clear();
         self.live.clear();
-        self.live
-            .extend((0..self.paths.len()).map(|path| Position { path, segment: 0 }));
+        self.live.extend((0..self.paths.len()).map(|path| Position { path, segment: 0 }));
         let start = 0..self.live.len();
-        let mut walk = Walk {
-            document,
-            at: 0,
-            fields: self,
-            out,
-        };
+        let mut walk = Walk { document, at: 0, fields: self, out };
         walk.value(start);
     }
 
@@ -98,13 +92,7 @@ impl Fields {
             }
             if matches {
                 let path = here.path;
-                self.add(
-                    level,
-                    Position {
-                        path,
-                        segment: next,
-                    },
-                );
+                self.add(level, Position { path, segment: next });
             }
         }
         false
@@ -163,8 +151,7 @@ impl<'w> Walk<'w> {
     /// Copies a name with its colon and returns it without escapes, which must not hide it from a path.
     fn name(&mut self) -> Cow<'w, str> {
         let start = self.at;
-        let end =
-            document::string_end(self.document.as_bytes(), start).unwrap_or(self.document.len());
+        let end = document::string_end(self.document.as_bytes(), start).unwrap_or(self.document.len());
         self.copy_to(end + 1);
         let quoted = &self.document[start..end];
         if quoted.contains('\\') {

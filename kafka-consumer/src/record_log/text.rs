@@ -14,25 +14,16 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub const UNLIMITED: Self = Self {
-        whole: usize::MAX,
-        cut: usize::MAX,
-    };
+    pub const UNLIMITED: Self = Self { whole: usize::MAX, cut: usize::MAX };
 
     /// `bytes` for a part that is followed by `note` when cut.
     pub fn new(bytes: usize, note: &str) -> Self {
-        Self {
-            whole: bytes,
-            cut: bytes.saturating_sub(note.len()),
-        }
+        Self { whole: bytes, cut: bytes.saturating_sub(note.len()) }
     }
 
     /// What is left beside `frame`.
     pub fn within(self, frame: &str) -> Self {
-        Self {
-            whole: self.whole.saturating_sub(frame.len()),
-            cut: self.cut.saturating_sub(frame.len()),
-        }
+        Self { whole: self.whole.saturating_sub(frame.len()), cut: self.cut.saturating_sub(frame.len()) }
     }
 }
 
@@ -46,14 +37,8 @@ pub(super) struct Quoted {
 /// Appends text as it is, anything else as base64, as a JSON string.
 pub(super) fn quoted(bytes: &[u8], room: Room, out: &mut Vec<u8>) -> Quoted {
     match str::from_utf8(bytes) {
-        Ok(text) => Quoted {
-            base64: false,
-            cut: quoted_text(text, room, out),
-        },
-        Err(_) => Quoted {
-            base64: true,
-            cut: quoted_base64(bytes, room, out),
-        },
+        Ok(text) => Quoted { base64: false, cut: quoted_text(text, room, out) },
+        Err(_) => Quoted { base64: true, cut: quoted_base64(bytes, room, out) },
     }
 }
 

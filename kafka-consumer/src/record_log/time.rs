@@ -20,10 +20,7 @@ pub(super) struct Stamp {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self {
-            second: 0,
-            date_time: Some(*b"1970-01-01T00:00:00"),
-        }
+        Self { second: 0, date_time: Some(*b"1970-01-01T00:00:00") }
     }
 }
 

@@ -33,13 +33,7 @@ pub(super) struct Values {
 
 impl Values {
     pub fn new(shown: bool, fields: Fields, limit: usize) -> Self {
-        Self {
-            shown,
-            fields,
-            limit,
-            compact: String::new(),
-            redacted: String::new(),
-        }
+        Self { shown, fields, limit, compact: String::new(), redacted: String::new() }
     }
 
     /// How to show `value`.
@@ -55,14 +49,11 @@ impl Values {
             return match text {
                 Err(_) => Value::Bytes(bytes),
                 Ok(text) if bytes.len() > self.limit => Value::Text(text),
-                Ok(text) => document::compact(text, &mut self.compact)
-                    .map_or(Value::Text(text), Value::Document),
+                Ok(text) => document::compact(text, &mut self.compact).map_or(Value::Text(text), Value::Document),
             };
         }
         // Cut only after redaction, so even the longest value is parsed.
-        let document = text
-            .ok()
-            .and_then(|text| document::compact(text, &mut self.compact));
+        let document = text.ok().and_then(|text| document::compact(text, &mut self.compact));
         document.map_or(Value::Withheld, |document| {
             self.fields.redact(document, &mut self.redacted);
             Value::Document(&self.redacted)

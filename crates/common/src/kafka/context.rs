@@ -141,6 +141,8 @@ impl ClientState {
     /// refused login do not.
     fn is_final(&self, code: RDKafkaErrorCode, reason: &str) -> bool {
         match code {
+            // Whether a topic is missing for good is asked of the metadata: a new one is not known everywhere at once.
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => false,
             RDKafkaErrorCode::SSL => reason.contains("certificate"),
             RDKafkaErrorCode::Authentication if self.tokens.is_some() && reason.contains("OAUTHBEARER token") => {
                 self.token_refused.load(Ordering::Relaxed)

@@ -16,6 +16,17 @@ pub struct Statistics<'a> {
     /// By name.
     #[serde(borrow, default)]
     pub topics: HashMap<Cow<'a, str>, Topic<'a>>,
+    /// Of a consumer in a group.
+    #[serde(borrow, default)]
+    pub cgrp: Option<Group<'a>>,
+}
+
+/// A consumer group, as its member sees it.
+#[derive(Debug, Deserialize)]
+pub struct Group<'a> {
+    /// `steady` when the member has been told its part.
+    #[serde(borrow)]
+    pub join_state: Cow<'a, str>,
 }
 
 /// A connection to a broker.
@@ -61,6 +72,9 @@ pub struct Partition {
     /// Records between the last stable (or high) offset and the one stored; -1 when unknown.
     #[serde(default = "unknown")]
     pub consumer_lag_stored: i64,
+    /// The offset at which the end of the partition was last reached; negative when it was not.
+    #[serde(default = "unknown")]
+    pub eof_offset: i64,
 }
 
 const fn unknown() -> i64 {

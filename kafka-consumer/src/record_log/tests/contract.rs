@@ -58,10 +58,7 @@ fn what_is_absent_is_null_or_left_out() {
 
 #[test]
 fn values_switched_off_leave_their_size() {
-    let options = Options {
-        values: false,
-        ..Options::default()
-    };
+    let options = Options { values: false, ..Options::default() };
     let line = json(&options, &of_value(b"secret"));
     assert_eq!(line["value_size"], 6);
     assert!(line.get("value").is_none() && line.get("value_encoding").is_none());
@@ -70,19 +67,7 @@ fn values_switched_off_leave_their_size() {
 
 #[test]
 fn only_objects_and_arrays_are_embedded() {
-    for value in [
-        "",
-        "hello",
-        "17",
-        "null",
-        "\"quoted\"",
-        "{",
-        "{}x",
-        "[1,]",
-        "{'a':1}",
-        "\u{feff}{}",
-        "\u{c}{}",
-    ] {
+    for value in ["", "hello", "17", "null", "\"quoted\"", "{", "{}x", "[1,]", "{'a':1}", "\u{feff}{}", "\u{c}{}"] {
         assert_eq!(shown(value.as_bytes()), (json!(value), json!("text")));
     }
     for value in ["{}", "[]", r#"{"a":[null,{"b":"c"}]}"#] {
@@ -94,10 +79,7 @@ fn only_objects_and_arrays_are_embedded() {
 
 #[test]
 fn embedded_json_loses_its_whitespace_and_nothing_else() {
-    assert_eq!(
-        embedded(" \r\n{ \"a b\" :\t[ 1 , \" \\\" x\" ] }\n"),
-        r#"{"a b":[1," \" x"]}"#
-    );
+    assert_eq!(embedded(" \r\n{ \"a b\" :\t[ 1 , \" \\\" x\" ] }\n"), r#"{"a b":[1," \" x"]}"#);
     for value in [
         r#"{"n":[1e400,12345678901234567890123,-0.10E+05]}"#,
         r#"{"a":1,"a":2,"\u0061":3}"#,
@@ -110,12 +92,7 @@ fn embedded_json_loses_its_whitespace_and_nothing_else() {
 
 #[test]
 fn half_a_surrogate_pair_is_not_embedded() {
-    for value in [
-        r#"["\ud800"]"#,
-        r#"["\uD83Dx\uDE00"]"#,
-        r#"["\ude00"]"#,
-        r#"{"\ud83d\ud83d":1}"#,
-    ] {
+    for value in [r#"["\ud800"]"#, r#"["\uD83Dx\uDE00"]"#, r#"["\ude00"]"#, r#"{"\ud83d\ud83d":1}"#] {
         assert_eq!(shown(value.as_bytes()), (json!(value), json!("text")));
     }
 }
@@ -124,14 +101,8 @@ fn half_a_surrogate_pair_is_not_embedded() {
 fn json_nested_too_deep_is_text() {
     let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
     assert_eq!(embedded(&nested(MAX_DEPTH)), nested(MAX_DEPTH));
-    assert_eq!(
-        embedded(&format!("[{}]", ["[[]]"; 100].join(","))).len(),
-        501
-    );
-    assert!(
-        serde_json::from_str::<Value>(&nested(MAX_DEPTH + 2)).is_err(),
-        "the reason for the limit"
-    );
+    assert_eq!(embedded(&format!("[{}]", ["[[]]"; 100].join(","))).len(), 501);
+    assert!(serde_json::from_str::<Value>(&nested(MAX_DEPTH + 2)).is_err(), "the reason for the limit");
     let too_deep = nested(MAX_DEPTH + 1);
     assert_eq!(shown(too_deep.as_bytes()), (json!(too_deep), json!("text")));
 }
@@ -139,12 +110,7 @@ fn json_nested_too_deep_is_text() {
 #[test]
 fn text_survives_whatever_is_in_it() {
     let every_control: String = ('\0'..='\u{9f}').collect();
-    for value in [
-        &*every_control,
-        "grüße, 世界 🦀",
-        "a\u{2028}b\u{2029}c",
-        "\"\\\n\r\n",
-    ] {
+    for value in [&*every_control, "grüße, 世界 🦀", "a\u{2028}b\u{2029}c", "\"\\\n\r\n"] {
         assert_eq!(shown(value.as_bytes()), (json!(value), json!("text")));
     }
 }
@@ -162,14 +128,7 @@ fn keys_and_headers_are_text_or_base64() {
     let line = json(&Options::default(), &record(Some(b""), None, &headers));
     assert_eq!(
         line["headers"],
-        json!([
-            ["a", "1"],
-            ["a", "2"],
-            ["a", null],
-            ["", ""],
-            ["bin", "/w==", "base64"],
-            ["x\u{fffd}y", "{\"z\":1}"]
-        ])
+        json!([["a", "1"], ["a", "2"], ["a", null], ["", ""], ["bin", "/w==", "base64"], ["x\u{fffd}y", "{\"z\":1}"]])
     );
     assert_eq!((&line["key"], &line["key_size"]), (&json!(""), &json!(0)));
     assert!(line.get("key_encoding").is_none());
@@ -196,10 +155,7 @@ fn latency_has_up_to_three_decimals() {
         let mut record = of_value(b"");
         record.latency_us = Some(us);
         let line = text(&Options::default(), &record);
-        assert!(
-            line.ends_with(&format!("\"latency_ms\":{expected}}}\n")),
-            "{us}: {line}"
-        );
+        assert!(line.ends_with(&format!("\"latency_ms\":{expected}}}\n")), "{us}: {line}");
     }
 }
 
@@ -210,28 +166,13 @@ fn times_are_utc_and_outside_of_four_digit_years_null() {
         record.timestamp = Some(RecordTimestamp::LogAppend(ms));
         let line = json(&Options::default(), &record);
         assert_eq!(line["timestamp_type"], "log_append");
-        (
-            line["record_timestamp"].clone(),
-            line.get("record_timestamp_ms").cloned(),
-        )
+        (line["record_timestamp"].clone(), line.get("record_timestamp_ms").cloned())
     };
     assert_eq!(stamp(0), (json!("1970-01-01T00:00:00.000Z"), None));
     assert_eq!(stamp(-1), (json!("1969-12-31T23:59:59.999Z"), None));
-    assert_eq!(
-        stamp(951_782_400_007),
-        (json!("2000-02-29T00:00:00.007Z"), None)
-    );
-    assert_eq!(
-        stamp(-62_167_219_200_000),
-        (json!("0000-01-01T00:00:00.000Z"), None)
-    );
-    for ms in [
-        -62_167_219_200_001,
-        253_402_300_800_000,
-        NOW_US,
-        i64::MIN,
-        i64::MAX,
-    ] {
+    assert_eq!(stamp(951_782_400_007), (json!("2000-02-29T00:00:00.007Z"), None));
+    assert_eq!(stamp(-62_167_219_200_000), (json!("0000-01-01T00:00:00.000Z"), None));
+    for ms in [-62_167_219_200_001, 253_402_300_800_000, NOW_US, i64::MIN, i64::MAX] {
         assert_eq!(stamp(ms), (Value::Null, Some(json!(ms))));
     }
 }
@@ -241,26 +182,10 @@ fn one_log_keeps_the_times_of_its_records_apart() {
     let mut log = RecordLog::new(Options::default());
     let mut out = Vec::new();
     for (now_us, record_ms, expected) in [
-        (
-            1_000_000,
-            5,
-            ["1970-01-01T00:00:01.000000Z", "1970-01-01T00:00:00.005Z"],
-        ),
-        (
-            1_999_999,
-            999,
-            ["1970-01-01T00:00:01.999999Z", "1970-01-01T00:00:00.999Z"],
-        ),
-        (
-            2_000_000,
-            86_400_000,
-            ["1970-01-01T00:00:02.000000Z", "1970-01-02T00:00:00.000Z"],
-        ),
-        (
-            1_000_001,
-            86_399_999,
-            ["1970-01-01T00:00:01.000001Z", "1970-01-01T23:59:59.999Z"],
-        ),
+        (1_000_000, 5, ["1970-01-01T00:00:01.000000Z", "1970-01-01T00:00:00.005Z"]),
+        (1_999_999, 999, ["1970-01-01T00:00:01.999999Z", "1970-01-01T00:00:00.999Z"]),
+        (2_000_000, 86_400_000, ["1970-01-01T00:00:02.000000Z", "1970-01-02T00:00:00.000Z"]),
+        (1_000_001, 86_399_999, ["1970-01-01T00:00:01.000001Z", "1970-01-01T23:59:59.999Z"]),
     ] {
         let mut record = of_value(b"");
         record.timestamp = Some(RecordTimestamp::Create(record_ms));

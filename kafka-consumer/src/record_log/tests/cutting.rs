@@ -18,10 +18,7 @@ fn cut(line: &Value) -> [bool; 3] {
 
 fn full(options: &Options, record: &Record<'_, Headers<'_>>) {
     let len = text(options, record).len();
-    assert!(
-        (DEFAULT_MAX_LINE_BYTES - SLACK..=DEFAULT_MAX_LINE_BYTES).contains(&len),
-        "{len} bytes"
-    );
+    assert!((DEFAULT_MAX_LINE_BYTES - SLACK..=DEFAULT_MAX_LINE_BYTES).contains(&len), "{len} bytes");
 }
 
 #[test]
@@ -55,10 +52,7 @@ fn long_bytes_are_cut_so_that_they_decode() {
 
 #[test]
 fn json_that_does_not_fit_is_cut_text() {
-    for value in [
-        format!("[{}1]", "1,".repeat(20_000)),
-        format!("[\"{}\"]", "\\n".repeat(7_600)),
-    ] {
+    for value in [format!("[{}1]", "1,".repeat(20_000)), format!("[\"{}\"]", "\\n".repeat(7_600))] {
         let line = json(&Options::default(), &of_value(value.as_bytes()));
         assert_eq!(cut(&line), [true, false, false]);
         assert_eq!(line["value_encoding"], "text");
@@ -77,10 +71,7 @@ fn json_fits_when_its_whitespace_was_too_much() {
 #[test]
 fn a_value_is_cut_from_the_first_byte_that_does_not_fit() {
     for unit in [&b"x"[..], b"\xff"] {
-        let uncut = Options {
-            max_line_bytes: None,
-            ..Options::default()
-        };
+        let uncut = Options { max_line_bytes: None, ..Options::default() };
         let mut value = Vec::new();
         while text(&uncut, &of_value(&value)).len() <= DEFAULT_MAX_LINE_BYTES - SLACK {
             value.extend_from_slice(&unit.repeat(SLACK / 2));
@@ -149,16 +140,10 @@ fn a_huge_key_of_bytes_decodes() {
 
 #[test]
 fn without_a_limit_nothing_is_cut() {
-    let options = Options {
-        max_line_bytes: None,
-        ..Options::default()
-    };
+    let options = Options { max_line_bytes: None, ..Options::default() };
     let (value, key) = ("v".repeat(200_000), vec![0xff; 200_000]);
     let headers: [Header<'_>; 1] = [(b"h", Some(&key))];
-    let line = json(
-        &options,
-        &record(Some(&key), Some(value.as_bytes()), &headers),
-    );
+    let line = json(&options, &record(Some(&key), Some(value.as_bytes()), &headers));
     assert_eq!(cut(&line), [false; 3]);
     assert_eq!(line["value"], *value);
     assert_eq!(line["headers"][0][1], line["key"]);
@@ -166,10 +151,7 @@ fn without_a_limit_nothing_is_cut() {
 
 #[test]
 fn the_smallest_limit_holds_the_longest_rest() {
-    let options = Options {
-        max_line_bytes: Some(0),
-        ..Options::default()
-    };
+    let options = Options { max_line_bytes: Some(0), ..Options::default() };
     let (topic, long, bytes) = ("\u{1}".repeat(249), "x".repeat(9_000), [0xff; 9_000]);
     let headers: [Header<'_>; 1] = [(b"h", Some(&bytes))];
     let mut record = record(Some(&bytes), Some(&bytes), &headers);
@@ -180,11 +162,7 @@ fn the_smallest_limit_holds_the_longest_rest() {
     record.trace_id = Some(&long);
     for format in [Format::Json, Format::Human] {
         for color in [false, true] {
-            let options = Options {
-                format,
-                color,
-                ..options.clone()
-            };
+            let options = Options { format, color, ..options.clone() };
             let line = text(&options, &record);
             assert!(line.len() <= MIN_LINE_BYTES, "{} bytes", line.len());
             assert_eq!(line.find('\n'), Some(line.len() - 1));
@@ -201,20 +179,10 @@ fn a_huge_header_does_not_leave_a_huge_buffer() {
     let huge = "\u{1}".repeat(1_000_000);
     let headers: [Header<'_>; 1] = [(b"h", Some(huge.as_bytes()))];
     for format in [Format::Json, Format::Human] {
-        let mut log = RecordLog::new(Options {
-            format,
-            ..Options::default()
-        });
+        let mut log = RecordLog::new(Options { format, ..Options::default() });
         let mut out = Vec::new();
-        log.line(
-            NOW_US,
-            &record(Some(huge.as_bytes()), Some(huge.as_bytes()), &headers),
-            &mut out,
-        );
+        log.line(NOW_US, &record(Some(huge.as_bytes()), Some(huge.as_bytes()), &headers), &mut out);
         let kept = [&out, &log.headers, &log.tail].map(Vec::capacity);
-        assert!(
-            kept.iter().all(|&kept| kept < 16 * DEFAULT_MAX_LINE_BYTES),
-            "{kept:?}"
-        );
+        assert!(kept.iter().all(|&kept| kept < 16 * DEFAULT_MAX_LINE_BYTES), "{kept:?}");
     }
 }

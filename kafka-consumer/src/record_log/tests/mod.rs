@@ -1,10 +1,6 @@
 //! `contract`: the fields of a JSON line. `cutting`: long records. `redaction`: hidden fields. `terminal`: the human
 //! and the raw form. `random`: any record at any limit.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod contract;
 mod cutting;
@@ -22,11 +18,7 @@ type Headers<'a> = std::iter::Copied<std::slice::Iter<'a, Header<'a>>>;
 /// 2026-11-23T11:15:27.123456Z
 const NOW_US: i64 = 1_795_432_527_123_456;
 
-fn record<'a>(
-    key: Option<&'a [u8]>,
-    value: Option<&'a [u8]>,
-    headers: &'a [Header<'a>],
-) -> Record<'a, Headers<'a>> {
+fn record<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>, headers: &'a [Header<'a>]) -> Record<'a, Headers<'a>> {
     Record {
         topic: "test",
         partition: 0,
@@ -59,25 +51,14 @@ fn text(options: &Options, record: &Record<'_, Headers<'_>>) -> String {
 fn json(options: &Options, record: &Record<'_, Headers<'_>>) -> Value {
     let line = text(options, record);
     assert_eq!(line.find('\n'), Some(line.len() - 1), "{line}");
-    assert!(
-        line.len() <= options.max_line_bytes.unwrap_or(usize::MAX),
-        "{} bytes",
-        line.len()
-    );
+    assert!(line.len() <= options.max_line_bytes.unwrap_or(usize::MAX), "{} bytes", line.len());
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
 fn human(color: bool) -> Options {
-    Options {
-        format: Format::Human,
-        color,
-        ..Options::default()
-    }
+    Options { format: Format::Human, color, ..Options::default() }
 }
 
 fn hiding(paths: &[&str]) -> Options {
-    Options {
-        redact: paths.iter().map(|path| path.parse().unwrap()).collect(),
-        ..Options::default()
-    }
+    Options { redact: paths.iter().map(|path| path.parse().unwrap()).collect(), ..Options::default() }
 }

@@ -16,10 +16,7 @@ fn a_human_line_reads_well() {
         "11:15:27.123 test[0]@42 key=17 {\"dev\":true} run-id=a note=\"two words\" none empty=\"\" bin=base64:/w== 3.4 ms\n"
     );
     assert_eq!(
-        text(
-            &human(true),
-            &super::record(None, Some(b"hello"), &headers[..1])
-        ),
+        text(&human(true), &super::record(None, Some(b"hello"), &headers[..1])),
         "\x1b[2m11:15:27.123\x1b[0m \x1b[36mtest[0]@42\x1b[0m hello\x1b[2m run-id=a\x1b[0m\n"
     );
 }
@@ -28,17 +25,12 @@ fn a_human_line_reads_well() {
 fn a_human_line_names_what_has_no_text() {
     let shown = |options: &Options, value| {
         let line = text(options, &record(None, value, &[]));
-        line.strip_prefix("11:15:27.123 test[0]@42 ")
-            .unwrap()
-            .to_owned()
+        line.strip_prefix("11:15:27.123 test[0]@42 ").unwrap().to_owned()
     };
     assert_eq!(shown(&human(false), None), "(tombstone)\n");
     assert_eq!(shown(&human(false), Some(b"")), "\"\"\n");
     assert_eq!(shown(&human(false), Some(b"\xff\x00")), "base64:/wA=\n");
-    let off = Options {
-        values: false,
-        ..human(false)
-    };
+    let off = Options { values: false, ..human(false) };
     assert_eq!(shown(&off, Some(b"secret")), "(6 bytes)\n");
     assert_eq!(shown(&off, None), "(tombstone)\n");
 }
@@ -68,42 +60,26 @@ fn a_human_line_is_cut_too() {
         for value in [long.as_bytes(), &bytes] {
             let headers: [Header<'_>; 1] = [(b"h", Some(b"v"))];
             let line = text(&options, &record(Some(b"k"), Some(value), &headers));
-            assert!(
-                (limit - 40..=limit).contains(&line.len()),
-                "{} bytes",
-                line.len()
-            );
-            assert!(
-                line.contains("…(30000 bytes)") && line.contains(" h=v"),
-                "{line}"
-            );
+            assert!((limit - 40..=limit).contains(&line.len()), "{} bytes", line.len());
+            assert!(line.contains("…(30000 bytes)") && line.contains(" h=v"), "{line}");
 
             let headers: [Header<'_>; 2] = [(b"h", Some(b"v")), (b"long", Some(value))];
             let line = text(&options, &record(Some(value), Some(b"short"), &headers));
             assert!(line.len() <= limit);
-            assert!(
-                line.contains("…(30000 bytes) short") && line.contains(" …(2 headers)"),
-                "{line}"
-            );
+            assert!(line.contains("…(30000 bytes) short") && line.contains(" …(2 headers)"), "{line}");
         }
     }
 }
 
 #[test]
 fn raw_is_the_value_and_a_newline() {
-    let raw = Options {
-        format: Format::Raw,
-        ..Options::default()
-    };
+    let raw = Options { format: Format::Raw, ..Options::default() };
     let long = vec![b'\xff'; 100_000];
     for value in [&b"{ \"a\": 1 }"[..], b"", b"two\nlines", &long] {
         assert_eq!(bytes(&raw, &of_value(value)), [value, b"\n"].concat());
     }
     assert_eq!(bytes(&raw, &record(Some(b"k"), None, &[])), b"\n");
-    let off = Options {
-        values: false,
-        ..raw
-    };
+    let off = Options { values: false, ..raw };
     assert_eq!(bytes(&off, &of_value(b"secret")), b"\n");
 }
 
@@ -113,10 +89,7 @@ fn times_that_no_clock_shows_do_not_panic() {
     for format in [Format::Json, Format::Human] {
         for now_us in [i64::MIN, -1, i64::MAX] {
             out.clear();
-            let options = Options {
-                format,
-                ..Options::default()
-            };
+            let options = Options { format, ..Options::default() };
             RecordLog::new(options).line(now_us, &of_value(b"v"), &mut out);
             let line = String::from_utf8(out.clone()).unwrap();
             let expected = match (format, now_us) {

@@ -1,0 +1,112 @@
+//! From a polled message to a line in the batch: the consumer's hot path. Nothing is allocated or locked for a record.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use common::kafka::headers::{SENT_US, TRACEPARENT, trace_id};
+use prometheus::local::LocalHistogram;
+use rdkafka::message::{BorrowedMessage, Message, Timestamp};
+
+use crate::headers::Headers;
+use crate::metrics::ConsumerMetrics;
+use crate::output::{Output, Unwritable};
+use crate::partitions::Partitions;
+use crate::record_log::{Options, Record, RecordLog, RecordTimestamp};
+
+/// Lines that wait to be written, and what they mean for offsets and metrics once they are.
+pub struct Batch {
+    log: RecordLog,
+    /// The lines.
+    pub output: Output,
+    /// What may be stored.
+    pub partitions: Partitions,
+    metrics: ConsumerMetrics,
+    latency: LocalHistogram,
+    /// Records logged since the start.
+    pub records: u64,
+    /// Their keys and values, in bytes.
+    pub bytes: u64,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new(options: Options, metrics: &ConsumerMetrics) -> Self {
+        Self {
+            log: RecordLog::new(options),
+            output: Output::default(),
+            partitions: Partitions::new(metrics.clone()),
+            latency: metrics.latency.local(),
+            metrics: metrics.clone(),
+            records: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Adds the line of a record, unless the record is not to be logged.
+    pub fn add(&mut self, message: &BorrowedMessage<'_>) {
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        let bytes = message.key_len() + message.payload_len();
+        if !self.partitions.take(topic, partition, offset, bytes) {
+            return;
+        }
+        let headers = Headers::of(message);
+        let (sent_us, trace_id) = envelope(headers.clone());
+        let timestamp = match message.timestamp() {
+            Timestamp::NotAvailable => None,
+            Timestamp::CreateTime(ms) => Some(RecordTimestamp::Create(ms)),
+            Timestamp::LogAppendTime(ms) => Some(RecordTimestamp::LogAppend(ms)),
+        };
+        let now_us = epoch_us();
+        let sent_us = sent_us.or(timestamp.map(|timestamp| match timestamp {
+            RecordTimestamp::Create(ms) | RecordTimestamp::LogAppend(ms) => ms.saturating_mul(1000),
+        }));
+        let latency_us = sent_us.map(|sent_us| now_us.saturating_sub(sent_us));
+        if let Some(latency_us) = latency_us {
+            self.latency.observe(latency_us.max(0) as f64 / 1e6);
+        }
+        let record = Record {
+            topic,
+            partition,
+            offset,
+            timestamp,
+            key: message.key(),
+            value: message.payload(),
+            headers,
+            latency_us,
+            trace_id,
+        };
+        self.log.line(now_us, &record, &mut self.output.buffer);
+        self.records += 1;
+        self.bytes += bytes as u64;
+    }
+
+    /// Writes the lines, however long the reader takes.
+    ///
+    /// # Errors
+    /// When nothing more can be written.
+    pub fn write(&mut self) -> Result<(), Unwritable> {
+        let written = self.output.write()?;
+        self.metrics.log_bytes.inc_by(written as u64);
+        self.latency.flush();
+        Ok(())
+    }
+}
+
+/// When the message was sent, in microseconds since 1970, and the trace it belongs to, as its headers say.
+fn envelope<'a>(headers: Headers<'a>) -> (Option<i64>, Option<&'a str>) {
+    let (mut sent_us, mut trace) = (None, None);
+    for (name, value) in headers {
+        let Some(value) = value else { continue };
+        if name == SENT_US.as_bytes() {
+            sent_us = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+        } else if name == TRACEPARENT.as_bytes() {
+            trace = trace_id(value);
+        }
+    }
+    (sent_us, trace)
+}
+
+/// Microseconds since 1970.
+fn epoch_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
