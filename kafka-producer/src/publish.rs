@@ -300,7 +300,7 @@ impl Publisher<'_> {
                     }
                     std::thread::sleep(PAUSE);
                     self.health.progress();
-                    if let Some(end) = self.reason_to_end(Instant::now()) {
+                    if let Some(end) = self.reason_to_end_waiting(Instant::now()) {
                         return Err(end);
                     }
                     record = again;
@@ -325,6 +325,9 @@ impl Publisher<'_> {
             }
             match due {
                 Some(due) if due > now => {
+                    if let Some(failure) = self.silence(now) {
+                        return Err(End::Failed(failure));
+                    }
                     self.health.progress();
                     std::thread::sleep((due - now).min(NAP));
                 }
@@ -333,7 +336,7 @@ impl Publisher<'_> {
         }
     }
 
-    /// Looked at before each message, so it costs two loads, and a lock that is nearly never taken by others.
+    /// Looked at before each message, so it costs a few loads and no lock.
     fn reason_to_end(&self, now: Instant) -> Option<End> {
         if self.stop.shutdown.requested().is_some() {
             return Some(End::Signal);
@@ -341,7 +344,15 @@ impl Publisher<'_> {
         if self.stop.overdue(now) {
             return Some(End::Deadline);
         }
-        self.refused().map(End::Failed).or_else(|| self.silence(now).map(End::Failed))
+        if self.tally.has_refusal() || self.client.has_refusal() {
+            return self.refused().map(End::Failed);
+        }
+        None
+    }
+
+    /// Looked at wherever the loop waits; silence builds up nowhere else.
+    fn reason_to_end_waiting(&self, now: Instant) -> Option<End> {
+        self.reason_to_end(now).or_else(|| self.silence(now).map(End::Failed))
     }
 
     fn refused(&self) -> Option<Failure> {
@@ -367,7 +378,7 @@ impl Publisher<'_> {
             }
             let now = Instant::now();
             if let End::Done = end
-                && let Some(reason) = self.reason_to_end(now)
+                && let Some(reason) = self.reason_to_end_waiting(now)
             {
                 end = reason;
                 // A signal during the wait begins the drain; its deadline starts now.

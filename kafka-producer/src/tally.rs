@@ -1,6 +1,7 @@
 //! What became of the messages: counted in librdkafka's delivery callback, read by progress, metrics and report.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ const FLUSH_EVERY: u64 = 1024;
 pub struct Tally {
     metrics: ProducerMetrics,
     state: Mutex<State>,
+    /// Whether `state` holds a refusal: read before each message, so without the lock.
+    has_refusal: AtomicBool,
 }
 
 struct State {
@@ -83,7 +86,7 @@ impl Tally {
             refused_message: None,
             fatal: false,
         };
-        Ok(Self { metrics, state: Mutex::new(state) })
+        Ok(Self { metrics, state: Mutex::new(state), has_refusal: AtomicBool::new(false) })
     }
 
     /// A message of this many bytes was acknowledged this long after it was sent, or should have been.
@@ -126,8 +129,12 @@ impl Tally {
                     | RDKafkaErrorCode::InvalidMessageSize
                     | RDKafkaErrorCode::InvalidRecord
             );
-            let slot = if of_message { &mut state.refused_message } else { &mut state.refused };
-            slot.get_or_insert(failure);
+            if of_message {
+                state.refused_message.get_or_insert(failure);
+            } else {
+                state.refused.get_or_insert(failure);
+                self.has_refusal.store(true, Ordering::Release);
+            }
         }
     }
 
@@ -150,6 +157,11 @@ impl Tally {
         if delivered > 0 {
             *state.errors.entry("TransactionAborted".to_owned()).or_default() += delivered;
         }
+    }
+
+    /// Whether going on is useless.
+    pub fn has_refusal(&self) -> bool {
+        self.has_refusal.load(Ordering::Acquire)
     }
 
     /// The refusal that makes going on useless, if there was one.

@@ -29,6 +29,7 @@ pub struct ClientState {
     tokens: Option<TokenSource>,
     /// The first refusal that no retry can help, as long as the work was not established.
     refused: Mutex<Option<Failure>>,
+    has_refusal: AtomicBool,
     /// What librdkafka last said of a failed connection: names the broker and the cause.
     cause: Mutex<Option<(RDKafkaErrorCode, String)>>,
     last_error: Mutex<Option<(RDKafkaErrorCode, String, Instant)>>,
@@ -47,6 +48,7 @@ impl ClientState {
             metrics,
             tokens,
             refused: Mutex::new(None),
+            has_refusal: AtomicBool::new(false),
             cause: Mutex::new(None),
             last_error: Mutex::new(None),
             logged: Mutex::new(HashMap::new()),
@@ -77,12 +79,15 @@ impl ClientState {
         lock(&self.refused).clone()
     }
 
+    /// Whether there was one: what is asked before each message, so without a lock.
+    pub fn has_refusal(&self) -> bool {
+        self.has_refusal.load(Ordering::Acquire)
+    }
+
     /// Notes a refusal; the first one explains all that follow.
-    pub fn refuse(&self, failure: Failure) {
-        let mut refused = lock(&self.refused);
-        if refused.is_none() {
-            *refused = Some(failure);
-        }
+    fn refuse(&self, failure: Failure) {
+        lock(&self.refused).get_or_insert(failure);
+        self.has_refusal.store(true, Ordering::Release);
     }
 
     /// Why no broker can be reached, in librdkafka's words, with what to do about it.
