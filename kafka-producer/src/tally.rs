@@ -105,38 +105,21 @@ impl Tally {
     /// A message was not delivered.
     pub fn undelivered(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
         let mut state = self.state();
-        let label = name(code);
         match code {
             RDKafkaErrorCode::PurgeQueue => state.unsent += 1,
             _ => {
                 state.failed += 1;
-                self.metrics.failed.with_label_values(&[&label]).inc();
+                self.metrics.failed.with_label_values(&[&name(code)]).inc();
             }
         }
-        *state.errors.entry(label).or_default() += 1;
-        if code == RDKafkaErrorCode::Fatal {
-            state.fatal = true;
-        }
-        if class(code) == Class::Refused {
-            let place = if partition < 0 { topic.to_owned() } else { format!("{topic} partition {partition}") };
-            let failure = Failure::new(Exit::Refused, with_hint(&format!("{place}: {code}"), code));
-            let of_message = matches!(
-                code,
-                RDKafkaErrorCode::MessageSizeTooLarge
-                    | RDKafkaErrorCode::InvalidMessageSize
-                    | RDKafkaErrorCode::InvalidRecord
-            );
-            let slot = if of_message { &mut state.refused_message } else { &mut state.refused };
-            slot.get_or_insert(failure);
-        }
+        note(&mut state, code, topic, partition);
     }
 
     /// librdkafka did not take a message: it was never transmitted.
     pub fn not_taken(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
-        self.undelivered(code, topic, partition);
         let mut state = self.state();
-        state.failed -= 1;
         state.unsent += 1;
+        note(&mut state, code, topic, partition);
     }
 
     /// The transaction was not committed: what was acknowledged in it is not delivered.
@@ -208,5 +191,25 @@ impl Tally {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps why a message was not delivered.
+fn note(state: &mut State, code: RDKafkaErrorCode, topic: &str, partition: i32) {
+    *state.errors.entry(name(code)).or_default() += 1;
+    if code == RDKafkaErrorCode::Fatal {
+        state.fatal = true;
+    }
+    if class(code) == Class::Refused {
+        let place = if partition < 0 { topic.to_owned() } else { format!("{topic} partition {partition}") };
+        let failure = Failure::new(Exit::Refused, with_hint(&format!("{place}: {code}"), code));
+        let of_message = matches!(
+            code,
+            RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::InvalidMessageSize
+                | RDKafkaErrorCode::InvalidRecord
+        );
+        let slot = if of_message { &mut state.refused_message } else { &mut state.refused };
+        slot.get_or_insert(failure);
     }
 }
