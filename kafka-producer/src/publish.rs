@@ -150,12 +150,13 @@ impl Publisher<'_> {
         let first = Instant::now();
         let mut enqueued = 0;
         let mut end = self.send_all(&client.producer, source, started, &mut requested, &mut enqueued);
+        let all_sent = matches!(end, End::Done);
         end = self.drain(&client.producer, end);
         if self.config.transactional {
             end = self.end_transaction(&client.producer, end);
         }
         let elapsed = first.elapsed();
-        let (exit, message) = self.verdict(end, requested);
+        let (exit, message) = self.verdict(end, requested, all_sent);
         Published { requested, enqueued, elapsed, exit, message }
     }
 
@@ -243,6 +244,7 @@ impl Publisher<'_> {
                     *requested = nth;
                     break;
                 }
+                Ok(Filled::Stopped) => return self.reason_to_end(Instant::now()).unwrap_or(End::Signal),
                 Err(error) => {
                     *requested = (*requested).max(nth);
                     return End::Failed(Failure::new(Exit::Usage, with_causes(&error)));
@@ -263,8 +265,7 @@ impl Publisher<'_> {
                 self.health.progress();
             }
         }
-        // Reading ends at a stop as if the input were over.
-        self.reason_to_end(Instant::now()).unwrap_or(End::Done)
+        End::Done
     }
 
     /// Hands one message over. A full queue holds it up, never drops it. `false` when librdkafka does not take it.
@@ -374,7 +375,10 @@ impl Publisher<'_> {
             let flushed = producer.flush(Duration::ZERO).is_ok();
             self.health.progress();
             if flushed && producer.in_flight_count() == 0 {
-                return end;
+                return match producer.client().fatal_error() {
+                    Some((_, reason)) if self.tally.fatal() => End::Failed(self.fatal(&reason)),
+                    _ => end,
+                };
             }
             let now = Instant::now();
             if let End::Done = end
@@ -492,25 +496,28 @@ impl Publisher<'_> {
     }
 
     /// The first that applies: interrupted, refused, unreachable, incomplete. All acknowledged is well in any case.
-    fn verdict(&self, end: End, requested: u64) -> (Exit, Option<String>) {
+    ///
+    /// How many messages an input has is known at its end only: before it, all acknowledged so far is not all.
+    fn verdict(&self, end: End, requested: u64, all_sent: bool) -> (Exit, Option<String>) {
         let counts = self.tally.counts();
         let missing = requested.saturating_sub(counts.delivered);
+        let undone = match missing {
+            0 => "the end of the input".to_owned(),
+            _ => format!("{missing} of {requested} messages were acknowledged"),
+        };
         let refused = self.refused().or_else(|| self.tally.refused_message());
         match end {
             End::Failed(failure) if failure.exit == Exit::Usage => (failure.exit, Some(failure.message)),
-            _ if missing == 0 => (Exit::Ok, None),
+            _ if all_sent && missing == 0 => (Exit::Ok, None),
             End::Signal => {
                 let signal = self.stop.shutdown.requested();
                 let exit = signal.map_or(Exit::Incomplete, common::shutdown::Signal::exit);
                 let name = signal.map_or("a signal", common::shutdown::Signal::name);
-                (exit, Some(format!("{name} came before {missing} of {requested} messages were acknowledged")))
+                (exit, Some(format!("{name} came before {undone}")))
             }
             _ if refused.is_some() => (Exit::Refused, refused.map(|failure| failure.message)),
             End::Failed(failure) => (failure.exit, Some(failure.message)),
-            End::Deadline => (
-                Exit::Incomplete,
-                Some(format!("--timeout passed before {missing} of {requested} messages were acknowledged")),
-            ),
+            End::Deadline => (Exit::Incomplete, Some(format!("--timeout passed before {undone}"))),
             End::Done => (Exit::Incomplete, Some(format!("{missing} of {requested} messages were not acknowledged"))),
         }
     }
