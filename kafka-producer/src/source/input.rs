@@ -158,7 +158,7 @@ mod tests {
         for sequence in 0.. {
             match lines.fill(sequence, &mut message) {
                 Ok(Filled::Message) => found.push(Ok(message.value().unwrap().to_vec())),
-                Ok(Filled::End) => break,
+                Ok(Filled::End | Filled::Stopped) => break,
                 Err(error) => found.push(Err(error.to_string())),
             }
         }
