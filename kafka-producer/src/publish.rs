@@ -192,7 +192,12 @@ impl Publisher<'_> {
                                 ),
                             ))
                         }
-                        _ => Ok(()),
+                        _ => {
+                            // An answer makes librdkafka ask for its producer id, if a broker is up; the first answer came
+                            // over a bootstrap connection that may be gone, and the next try would be half a second later.
+                            topic::ask(producer.client(), name);
+                            Ok(())
+                        }
                     };
                 }
                 Known::Refused(failure) => return Err(failure),
