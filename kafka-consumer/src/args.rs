@@ -260,7 +260,7 @@ impl FromStr for PartitionList {
 
 /// The whole command line, with the version line that only the running program knows.
 pub fn command(version: String) -> clap::Command {
-    common::life::without_values(Args::command().version(version))
+    Args::command().version(version)
 }
 
 fn examples() -> String {

@@ -78,12 +78,6 @@ fn say(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// The command whose help names variables and does not repeat their values, which may be nobody else's business.
-pub fn without_values(command: Command) -> Command {
-    let hide = |arg: clap::Arg| arg.hide_env_values(true);
-    command.mut_args(hide).mut_subcommands(|subcommand| subcommand.mut_args(hide))
-}
-
 /// The names of all variables of a command and its subcommands.
 pub fn variables(command: &Command) -> Vec<String> {
     let mut names: Vec<String> = std::iter::once(command)
