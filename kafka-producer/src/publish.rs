@@ -193,8 +193,9 @@ impl Publisher<'_> {
                             ))
                         }
                         _ => {
-                            // An answer makes librdkafka ask for its producer id, if a broker is up; the first answer came
-                            // over a bootstrap connection that may be gone, and the next try would be half a second later.
+                            // The first answer may come from a bootstrap connection that librdkafka then drops. An answer
+                            // from a broker that stays makes it fetch its producer id at once; else it looks again
+                            // after 500 ms, and the first messages wait for that.
                             topic::ask(producer.client(), name);
                             Ok(())
                         }
