@@ -192,7 +192,13 @@ impl Publisher<'_> {
                                 ),
                             ))
                         }
-                        _ => Ok(()),
+                        _ => {
+                            // The first answer may come from a bootstrap connection that librdkafka then drops. An answer
+                            // from a broker that stays makes it fetch its producer id at once; else it looks again
+                            // after 500 ms, and the first messages wait for that.
+                            topic::ask(producer.client(), name);
+                            Ok(())
+                        }
                     };
                 }
                 Known::Refused(failure) => return Err(failure),

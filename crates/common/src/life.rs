@@ -110,7 +110,12 @@ fn refused_flags(error: &clap::Error, command: &Command) -> Exit {
                 Some(ContextValue::String(meant)) => format!("; was {meant} meant?"),
                 _ => String::new(),
             };
-            format!("unknown: {typed}{meant}")
+            // `--linger -1ms`: the value looks like a flag.
+            let value = match typed.as_bytes() {
+                [b'-', b'0'..=b'9', ..] => "; a value that begins with a hyphen is written --flag=-1",
+                _ => "",
+            };
+            format!("unknown: {typed}{meant}{value}")
         }
         ErrorKind::ValueValidation => {
             let reason = std::error::Error::source(error).map(ToString::to_string);
