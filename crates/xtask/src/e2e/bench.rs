@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use testbed::apache::Cluster;
+use testbed::apache::{Cluster, Resource, Sasl};
 use testbed::process::{Outcome, Process, Program};
 use testbed::records;
 
@@ -21,11 +21,22 @@ const QUIET: Duration = Duration::from_millis(500);
 /// A dead broker is given up, and a restarted one taken back, after this; by default after 9 s.
 const SESSION: [(&str, &str); 2] = [("broker.session.timeout.ms", "3000"), ("broker.heartbeat.interval.ms", "500")];
 
+/// May do all that the programs do.
+pub const USER: &str = "alice";
+/// May not write, and not read in a group.
+pub const STRANGER: &str = "bob";
+/// As [`USER`], by token.
+pub const SERVICE: &str = "service";
+/// Of [`USER`] and [`STRANGER`].
+pub const PASSWORD: &str = "correct horse";
+const LOGIN_TOPIC: &str = "guarded";
+
 /// Clusters that are started when first asked for, and the programs.
 pub struct Bench {
     programs: Programs,
     one: Option<Cluster>,
     three: Option<Cluster>,
+    login: Option<Cluster>,
 }
 
 /// A topic on a cluster.
@@ -33,19 +44,28 @@ pub struct Bench {
 pub struct Place {
     /// The cluster's addresses.
     pub servers: String,
-    /// The topic, also the run id and the beginning of the group's name: no two scenarios share one.
+    /// The topic.
     pub topic: String,
+    /// The run id and the group's name, which no two scenarios share.
+    pub run: String,
+}
+
+impl Place {
+    /// This topic, for a run of this name.
+    pub fn new(cluster: &Cluster, topic: &str, run: &str) -> Self {
+        Self { servers: cluster.bootstrap_servers(), topic: topic.to_owned(), run: run.to_owned() }
+    }
 }
 
 impl Bench {
     /// No cluster runs yet.
     pub fn new(programs: Programs) -> Self {
-        Self { programs, one: None, three: None }
+        Self { programs, one: None, three: None, login: None }
     }
 
     /// Ends all clusters; the next scenario starts its own anew.
     pub fn forget_clusters(&mut self) {
-        (self.one, self.three) = (None, None);
+        (self.one, self.three, self.login) = (None, None, None);
     }
 
     /// One broker without security.
@@ -67,22 +87,47 @@ impl Bench {
         self.three.as_mut().context("the cluster has just been started")
     }
 
+    /// One broker with logins and rights: [`USER`] (by password) and [`SERVICE`] (by token) may write and read the topic
+    /// [`LOGIN_TOPIC`] in any group, [`STRANGER`] may only see that it exists and read it, in no group.
+    pub fn login(&mut self) -> Result<&mut Cluster> {
+        if self.login.is_none() {
+            // Not needed any more, and a machine of two cores has enough to do.
+            (self.one, self.three) = (None, None);
+            let builder = Cluster::builder().sasl(&[Sasl::Plain, Sasl::ScramSha512, Sasl::OAuthBearer]).acls();
+            let builder = SESSION.iter().fold(builder, |builder, (key, value)| builder.property(key, value));
+            let cluster = builder.user(USER, PASSWORD).user(STRANGER, PASSWORD).start()?;
+            cluster.create_topic(LOGIN_TOPIC, 6, 1, &[])?;
+            for name in [USER, SERVICE] {
+                cluster.allow(name, &["Write", "Read", "Describe"], Resource::Topic(LOGIN_TOPIC))?;
+                cluster.allow(name, &["Read"], Resource::Group("*"))?;
+            }
+            cluster.allow(STRANGER, &["Read", "Describe"], Resource::Topic(LOGIN_TOPIC))?;
+            self.login = Some(cluster);
+        }
+        self.login.as_mut().context("the cluster has just been started")
+    }
+
+    /// The topic of [`Bench::login`], for a run of this name.
+    pub fn login_place(&mut self, run: &str) -> Result<Place> {
+        Ok(Place::new(self.login()?, LOGIN_TOPIC, run))
+    }
+
     /// A new topic of 6 partitions on the one broker.
     pub fn topic(&mut self, name: &str) -> Result<Place> {
         let cluster = self.one()?;
         cluster.create_topic(name, 6, 1, &[])?;
-        Ok(Place { servers: cluster.bootstrap_servers(), topic: name.to_owned() })
+        Ok(Place::new(cluster, name, name))
     }
 
     /// A topic that does not exist on the one broker.
     pub fn no_topic(&mut self, name: &str) -> Result<Place> {
-        Ok(Place { servers: self.one()?.bootstrap_servers(), topic: name.to_owned() })
+        Ok(Place::new(self.one()?, name, name))
     }
 
-    /// A producer into this topic, with the topic's name as run id.
+    /// A producer into this topic, with the run's name.
     pub fn producer(&self, place: &Place) -> Program {
         Program::new(&self.programs.producer)
-            .args(["--bootstrap-servers", &place.servers, "--topic", &place.topic, "--run-id", &place.topic])
+            .args(["--bootstrap-servers", &place.servers, "--topic", &place.topic, "--run-id", &place.run])
             .args(["--report", "json", "--log-format", "json"])
     }
 
@@ -91,10 +136,10 @@ impl Bench {
         &self.programs.consumer
     }
 
-    /// A consumer of this topic, in the topic's group.
+    /// A consumer of this topic, in the run's group.
     pub fn consumer(&self, place: &Place) -> Program {
         let program = Consumer::program(&self.programs.consumer, &place.servers, &place.topic);
-        program.args(["--group", &format!("{}-group", place.topic)])
+        program.args(["--group", &place.run])
     }
 }
 

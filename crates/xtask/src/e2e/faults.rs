@@ -67,17 +67,17 @@ fn killed(bench: &mut Bench) -> Result<String> {
 }
 
 fn leader_killed(bench: &mut Bench) -> Result<String> {
-    const MESSAGES: u64 = 20_000;
+    const MESSAGES: u64 = 40_000;
     let cluster = bench.three()?;
-    let topic = "leader-killed".to_owned();
-    cluster.create_topic(&topic, 6, 3, &[("min.insync.replicas", "2")])?;
-    let place = Place { servers: cluster.bootstrap_servers(), topic };
+    let topic = "leader-killed";
+    cluster.create_topic(topic, 6, 3, &[("min.insync.replicas", "2")])?;
+    let place = Place::new(cluster, topic, topic);
     let leader = cluster.leader_of(&place.topic, 0)?;
     let received = shared(Some(&place.topic))?;
     let consumer = Consumer::start(bench.consumer(&place), &received)?;
     consumer.wait_until_ready()?;
     let producer = bench.producer(&place).args(["--messages", &MESSAGES.to_string(), "--rate", "2k/s"]).spawn()?;
-    wait_for_messages(&received, MESSAGES / 10)?;
+    wait_for_messages(&received, MESSAGES / 20)?;
     let cluster = bench.three()?;
     cluster.kill(leader)?;
     let next = cluster.wait_for_leader(&place.topic, 0, AWAY * 6, |id| id != leader)?;

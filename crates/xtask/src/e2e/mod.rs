@@ -4,9 +4,13 @@ mod bench;
 mod delivery;
 mod faults;
 mod groups;
+mod oauth;
 mod pipes;
 mod positions;
+mod sasl;
 mod signals;
+mod tls;
+mod token_server;
 mod topics;
 
 use std::time::Instant;
@@ -40,7 +44,7 @@ struct Scenario {
 }
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 7] = [
+const SCENARIOS: [&[Scenario]; 10] = [
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
     &positions::SCENARIOS,
@@ -48,6 +52,9 @@ const SCENARIOS: [&[Scenario]; 7] = [
     &signals::SCENARIOS,
     &pipes::SCENARIOS,
     &faults::SCENARIOS,
+    &sasl::SCENARIOS,
+    &oauth::SCENARIOS,
+    &tls::SCENARIOS,
 ];
 
 /// Runs them. `false` when one failed.

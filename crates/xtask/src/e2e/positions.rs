@@ -22,7 +22,7 @@ pub(super) const SCENARIOS: [Scenario; 3] = [
     },
 ];
 
-/// Records in each of two partitions; the nth one's time is second n of 1970.
+/// Records in each of two partitions; the nth one's time is second n of 1970, from 1 on: to the client 0 means now.
 const EACH: i64 = 100;
 
 fn starts(bench: &mut Bench) -> Result<String> {
@@ -30,9 +30,9 @@ fn starts(bench: &mut Bench) -> Result<String> {
     let cases: [(&[&str], usize); 6] = [
         (&["--from", "beginning"], 200),
         (&["--from", "offset:60"], 80),
-        (&["--from", "time:1970-01-01T00:01:30Z"], 20),
+        (&["--from", "time:1970-01-01T00:01:31Z"], 20),
         (&["--from", "beginning", "--partitions", "1"], 100),
-        (&["--from", "time:1970-01-01T00:01:30Z", "--partitions", "0-1"], 20),
+        (&["--from", "time:1970-01-01T00:01:31Z", "--partitions", "0-1"], 20),
         (&["--from", "beginning", "--max-messages", "7"], 7),
     ];
     for (number, (args, expected)) in cases.iter().enumerate() {
@@ -97,7 +97,7 @@ fn filled(bench: &mut Bench, name: &str) -> Result<Place> {
     let record = |partition, second: i64| {
         NewRecord::value(format!("{partition}/{second}")).partition(partition).timestamp(second * 1000)
     };
-    let records: Vec<_> = (0..EACH).flat_map(|second| [record(0, second), record(1, second)]).collect();
+    let records: Vec<_> = (1..=EACH).flat_map(|second| [record(0, second), record(1, second)]).collect();
     records::produce(&cluster.internal_config(), name, &records)?;
     Ok(place)
 }

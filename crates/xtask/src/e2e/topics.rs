@@ -81,7 +81,7 @@ fn too_large(bench: &mut Bench) -> Result<String> {
     lines.insert(50, (0..20_000).map(|_| fastrand::alphanumeric()).collect());
     fs::write(&input, lines.join("\n"))?;
     // Batches are refused as a whole, so neighbours must not share one with it.
-    let program = bench.producer(&place).args(["--linger", "0ms", "--rate", "200/s"]).arg("--input").arg(&input);
+    let program = bench.producer(&place).args(["-X", "batch.num.messages=1"]).arg("--input").arg(&input);
     let report = Report::of(program.run(RUN)?, 4)?;
     ensure!((report.delivered, report.failed) == (SMALL, 1), "{report:?}");
     let stored = on_broker(bench.one()?, &place.topic)?;
