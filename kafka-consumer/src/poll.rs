@@ -212,7 +212,8 @@ impl<'a> Poller<'a> {
 
     /// Until every topic was found and the group has shared them out.
     fn look_for_topics(&mut self) -> Result<(), Failure> {
-        match self.preflight.look(&self.consumer) {
+        let reading = self.batch.partitions.len() > 0;
+        match self.preflight.look(&self.consumer, reading) {
             Finding::Nothing => Ok(()),
             Finding::Refused(failure) => Err(failure),
             Finding::Missing(topic) if self.config.one_shot() => {
@@ -222,7 +223,6 @@ impl<'a> Poller<'a> {
                 tracing::warn!(event = "topic_missing", topic, "the topic does not exist: waiting for it");
                 Ok(())
             }
-            Finding::Appeared => self.subscribe(),
             Finding::Found { partitions } => {
                 self.client.reached();
                 let Subscription::Partitions { topic, partitions: wanted } = &self.config.subscription else {
