@@ -7,7 +7,6 @@ use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use common::args::{ConnectionArgs, Listen, LogArgs};
 use common::config::units::{self, Rate};
-use common::exit::Exit;
 use common::kafka::topic::Layout;
 
 /// Publishes N messages to a Kafka topic, waits for every acknowledgement and exits with an honest verdict.
@@ -45,7 +44,7 @@ pub struct RunArgs {
     pub topic: String,
 
     /// How many messages to publish [default: 20; with --input: all lines; with --file: 1]
-    #[arg(long, short = 'n', env = "PRODUCER_MESSAGES", value_name = "N", help_heading = "Messages")]
+    #[arg(long, short = 'n', env = "PRODUCER_MESSAGES", value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = "Messages")]
     pub messages: Option<u64>,
 
     /// Template of the keys, such as "{{random_int:1:100}}" [default: the sequence number; lines and files have none]
@@ -112,7 +111,7 @@ pub struct RunArgs {
     pub run_id: Option<String>,
 
     /// Partition to send to [default: by the key, as Java's client does]
-    #[arg(long, short = 'p', env = "PRODUCER_PARTITION", value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..), help_heading = "Messages")]
+    #[arg(long, short = 'p', env = "PRODUCER_PARTITION", value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..), allow_negative_numbers = true, help_heading = "Messages")]
     pub partition: Option<i32>,
 
     /// Print the records as they would be sent, a JSON object each, and ask no broker
@@ -120,7 +119,14 @@ pub struct RunArgs {
     pub dry_run: bool,
 
     /// Messages in a time, such as 500/s; latencies then count from the scheduled time
-    #[arg(long, short = 'r', env = "PRODUCER_RATE", value_name = "RATE", help_heading = "Delivery")]
+    #[arg(
+        long,
+        short = 'r',
+        env = "PRODUCER_RATE",
+        value_name = "RATE",
+        allow_hyphen_values = true,
+        help_heading = "Delivery"
+    )]
     pub rate: Option<Rate>,
 
     /// One deadline for the whole run, such as 5m [default: none, but 2 minutes without an acknowledgement end it]
@@ -155,11 +161,17 @@ pub struct RunArgs {
     pub create_topic: Option<Layout>,
 
     /// Share the messages out over this many processes: the completions of an Indexed Job
-    #[arg(long, env = "PRODUCER_SHARDS", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=100_000), help_heading = "Delivery")]
+    #[arg(long, env = "PRODUCER_SHARDS", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=100_000), allow_negative_numbers = true, help_heading = "Delivery")]
     pub shards: Option<u64>,
 
     /// Which share is this process's, from 0; Kubernetes sets the variable in an Indexed Job
-    #[arg(long, env = "JOB_COMPLETION_INDEX", value_name = "NUMBER", help_heading = "Delivery")]
+    #[arg(
+        long,
+        env = "JOB_COMPLETION_INDEX",
+        value_name = "NUMBER",
+        allow_negative_numbers = true,
+        help_heading = "Delivery"
+    )]
     pub shard: Option<u64>,
 
     /// How to reach the brokers.
@@ -241,6 +253,11 @@ pub enum ReportFormat {
     Table,
 }
 
+/// A number of messages. Zero is said by name later, with all other problems.
+fn count(text: &str) -> Result<u64, String> {
+    text.trim().parse().map_err(|_| "expected a whole number, 1 or more".to_owned())
+}
+
 /// The whole command line, with the version line that only the running program knows.
 pub fn command(version: String) -> clap::Command {
     Args::command().version(version)
@@ -249,14 +266,13 @@ pub fn command(version: String) -> clap::Command {
 fn examples() -> String {
     format!(
         "Examples:\n  \
-         kafka-producer -n 1000                              1,000 demo messages to localhost:9092, topic test\n  \
-         kafka-producer --size 1KiB -n 1000000 --rate 5k/s     a steady load\n  \
-         kafka-producer -i orders.ndjson --input-format json   records from a file\n  \
-         kafka-producer -k '{{{{seq}}}}' --value 'hello {{{{uuid}}}}'  templates\n  \
-         kafka-producer config                               what is set, and where it came from\n\n\
-         Secrets come from variables or files only: KAFKA_PASSWORD, KAFKA_SSL_KEY_PASSWORD, KAFKA_OAUTH_CLIENT_SECRET,\n\
-         each also as ..._FILE. Settings are also read from .env.secret and .env.shared in the working folder (or ENV_DIR).\n\n{}",
-        Exit::help()
+         kafka-producer -n 1000                              demo messages to localhost:9092\n  \
+         kafka-producer --size 1KiB -n 1000000 -r 5k/s       a steady load\n  \
+         kafka-producer -i orders.ndjson --input-format json records from a file\n  \
+         kafka-producer -k '{{{{seq}}}}' --value 'hi {{{{uuid}}}}'   templates\n  \
+         kafka-producer config                               what is set, and where\n\n\
+         {}",
+        common::args::help_footer()
     )
 }
 

@@ -15,6 +15,8 @@ use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, 
 const DEFAULT_MESSAGES: u64 = 20;
 /// More than this in one run is a slip of the finger: at a million a second it takes half a million years.
 const MAX_MESSAGES: u64 = 1_000_000_000_000_000_000;
+/// The name of a run is in every message and in the report, which has to fit into a termination log.
+const MAX_RUN_ID: usize = 200;
 /// Brokers allow transactions of this length at most (`transaction.max.timeout.ms`).
 const MAX_TRANSACTION: Duration = Duration::from_secs(15 * 60);
 /// Bytes of messages that wait in the client, in KiB. librdkafka's own default, 1 GiB, does not fit a small pod.
@@ -96,6 +98,11 @@ impl Config {
         let share = share(args, problems);
         let messages = messages(args, problems);
         delivery(args, given, share, &mut properties, problems);
+        if args.run_id.as_ref().is_some_and(|id| id.len() > MAX_RUN_ID || id.chars().any(char::is_control)) {
+            problems.add(format!(
+                "--run-id (PRODUCER_RUN_ID): expected at most {MAX_RUN_ID} bytes, none of them control characters"
+            ));
+        }
         let run_id = args.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let spec = spec(args, &run_id, share, messages, problems);
         for problem in spec.problems() {

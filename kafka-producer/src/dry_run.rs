@@ -1,28 +1,36 @@
 //! `--dry-run`: the records as they would be sent, one JSON object a line, in the form that `--input-format json` reads.
 
 use std::io::{BufWriter, Write};
+use std::time::Instant;
 
 use common::exit::Exit;
 use common::kafka::headers;
+use common::shutdown::Signal;
 use serde_json::{Map, Value, json};
 
 use crate::config::{Config, with_causes};
 use crate::publish::epoch_us;
 use crate::source::{Filled, Message, Source};
+use crate::stop::Stop;
 
 /// Prints the run's records on stdout. A closed pipe ends it quietly.
 pub fn print(config: &Config, source: &mut Source) -> Exit {
     let mut stdout = BufWriter::new(std::io::stdout().lock());
     let mut message = Message::default();
+    let stop = &config.spec.stop;
     for nth in 0.. {
         if config.own_messages().is_some_and(|limit| nth >= limit) {
             break;
+        }
+        if stop.requested(Instant::now()) {
+            return stopped(stop, stdout);
         }
         let sequence = config.share.sequence(nth);
         let sent_us = epoch_us();
         match source.fill(sequence, sent_us, &mut message) {
             Ok(Filled::Message) => {}
             Ok(Filled::End) => break,
+            Ok(Filled::Stopped) => return stopped(stop, stdout),
             Err(error) => {
                 let _ = stdout.flush();
                 tracing::error!(event = "input", "{}", with_causes(&error));
@@ -34,6 +42,12 @@ pub fn print(config: &Config, source: &mut Source) -> Exit {
         }
     }
     stdout.flush().map_or_else(|error| unwritten(&error), |()| Exit::Ok)
+}
+
+/// A signal or `--timeout` came before all records were printed.
+fn stopped(stop: &Stop, mut stdout: impl Write) -> Exit {
+    let _ = stdout.flush();
+    stop.shutdown.requested().map_or(Exit::Incomplete, Signal::exit)
 }
 
 fn unwritten(error: &std::io::Error) -> Exit {

@@ -61,12 +61,11 @@ fn run() -> Result<Exit, Exit> {
     };
     problems.note(common::logging::start(&run_args.log));
     let config = Config::new(&run_args, Given(&matches), &layers, &mut problems);
-    if only_show {
-        print!("{}", show::settings(&command(), &matches, &layers, &SECRETS, &config.properties));
-    }
+    let shown =
+        only_show.then(|| life::print(&show::settings(&command(), &matches, &layers, &SECRETS, &config.properties)));
     problems.into_result().map_err(|problems: Problems| life::report_problems(NAME, &problems))?;
-    if only_show {
-        return Ok(Exit::Ok);
+    if let Some(exit) = shown {
+        return Ok(exit);
     }
     for miss in layers.near_misses() {
         tracing::warn!(event = "unknown_variable", "{miss}");

@@ -1,6 +1,7 @@
 //! What became of the messages: counted in librdkafka's delivery callback, read by progress, metrics and report.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ const FLUSH_EVERY: u64 = 1024;
 pub struct Tally {
     metrics: ProducerMetrics,
     state: Mutex<State>,
+    /// Whether `state` holds a refusal: read before each message, so without the lock.
+    has_refusal: AtomicBool,
 }
 
 struct State {
@@ -83,7 +86,7 @@ impl Tally {
             refused_message: None,
             fatal: false,
         };
-        Ok(Self { metrics, state: Mutex::new(state) })
+        Ok(Self { metrics, state: Mutex::new(state), has_refusal: AtomicBool::new(false) })
     }
 
     /// A message of this many bytes was acknowledged this long after it was sent, or should have been.
@@ -105,38 +108,21 @@ impl Tally {
     /// A message was not delivered.
     pub fn undelivered(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
         let mut state = self.state();
-        let label = name(code);
         match code {
             RDKafkaErrorCode::PurgeQueue => state.unsent += 1,
             _ => {
                 state.failed += 1;
-                self.metrics.failed.with_label_values(&[&label]).inc();
+                self.metrics.failed.with_label_values(&[&name(code)]).inc();
             }
         }
-        *state.errors.entry(label).or_default() += 1;
-        if code == RDKafkaErrorCode::Fatal {
-            state.fatal = true;
-        }
-        if class(code) == Class::Refused {
-            let place = if partition < 0 { topic.to_owned() } else { format!("{topic} partition {partition}") };
-            let failure = Failure::new(Exit::Refused, with_hint(&format!("{place}: {code}"), code));
-            let of_message = matches!(
-                code,
-                RDKafkaErrorCode::MessageSizeTooLarge
-                    | RDKafkaErrorCode::InvalidMessageSize
-                    | RDKafkaErrorCode::InvalidRecord
-            );
-            let slot = if of_message { &mut state.refused_message } else { &mut state.refused };
-            slot.get_or_insert(failure);
-        }
+        self.note(&mut state, code, topic, partition);
     }
 
     /// librdkafka did not take a message: it was never transmitted.
     pub fn not_taken(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
-        self.undelivered(code, topic, partition);
         let mut state = self.state();
-        state.failed -= 1;
         state.unsent += 1;
+        self.note(&mut state, code, topic, partition);
     }
 
     /// The transaction was not committed: what was acknowledged in it is not delivered.
@@ -150,6 +136,11 @@ impl Tally {
         if delivered > 0 {
             *state.errors.entry("TransactionAborted".to_owned()).or_default() += delivered;
         }
+    }
+
+    /// Whether going on is useless.
+    pub fn has_refusal(&self) -> bool {
+        self.has_refusal.load(Ordering::Acquire)
     }
 
     /// The refusal that makes going on useless, if there was one.
@@ -198,6 +189,31 @@ impl Tally {
     pub fn settled(&self) -> u64 {
         let state = self.state();
         state.delivered + state.failed + state.unsent
+    }
+
+    /// Keeps why a message was not delivered.
+    fn note(&self, state: &mut State, code: RDKafkaErrorCode, topic: &str, partition: i32) {
+        *state.errors.entry(name(code)).or_default() += 1;
+        if code == RDKafkaErrorCode::Fatal {
+            state.fatal = true;
+        }
+        if class(code) != Class::Refused {
+            return;
+        }
+        let place = if partition < 0 { topic.to_owned() } else { format!("{topic} partition {partition}") };
+        let failure = Failure::new(Exit::Refused, with_hint(&format!("{place}: {code}"), code));
+        let of_message = matches!(
+            code,
+            RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::InvalidMessageSize
+                | RDKafkaErrorCode::InvalidRecord
+        );
+        if of_message {
+            state.refused_message.get_or_insert(failure);
+        } else {
+            state.refused.get_or_insert(failure);
+            self.has_refusal.store(true, Ordering::Release);
+        }
     }
 
     fn flush_state(&self, state: &mut State) {

@@ -1,5 +1,6 @@
 //! The life of a program, the same for both: settings, log, signals, admin server, work on a thread of its own, drain, end.
 
+use std::io::{self, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::admin::{self, Admin};
 use crate::config::{Layers, Problems};
 use crate::exit::Exit;
 use crate::health::Health;
+use crate::logging;
 use crate::shutdown::{Shutdown, Signal};
 
 /// After a second signal the work may take this long to write its report.
@@ -35,18 +37,45 @@ pub struct Said {
 pub fn said(command: impl Fn() -> Command) -> Result<Said, Exit> {
     let mut problems = Problems::new();
     let layers = Layers::load(&mut problems);
-    layers.export(&variables(&command()), &mut problems);
+    let mut names = variables(&command());
+    // No flag has it, as its form is that of the library.
+    names.push(logging::FILTER.to_owned());
+    layers.export(&names, &mut problems);
     // Made anew: clap takes the variables' values when an argument is made.
-    match command().try_get_matches() {
+    let mut command = without_values(command());
+    match command.try_get_matches_from_mut(std::env::args_os()) {
         Ok(matches) => Ok(Said { matches, layers, problems }),
         Err(error) => {
-            let exit = refused_flags(&error);
+            let exit = refused_flags(&error, &command);
             if exit != Exit::Ok && !problems.is_empty() {
-                eprintln!("{problems}");
+                say(&problems);
             }
             Err(exit)
         }
     }
+}
+
+/// `--help` names the variables, and does not show what is in them: `KAFKA_PROPERTIES` may hold a password by mistake.
+fn without_values(command: Command) -> Command {
+    command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(without_values)
+}
+
+/// Writes what somebody asked for to stdout. A closed pipe, as of `| head`, ends it quietly.
+pub fn print(text: &str) -> Exit {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Exit::Ok,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+        Err(error) => {
+            say(format_args!("error: stdout cannot be written: {error}"));
+            Exit::Incomplete
+        }
+    }
+}
+
+/// One more line on stderr. When nobody can read it, the exit code still says how it ended, where `eprintln` would panic.
+fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// The names of all variables of a command and its subcommands.
@@ -61,16 +90,16 @@ pub fn variables(command: &Command) -> Vec<String> {
     names
 }
 
-/// Prints what clap has to say. Its messages repeat what was typed: fine for our flags, none of which takes a secret, but
-/// not for an argument that nobody knows, which may be a password in the wrong place.
-fn refused_flags(error: &clap::Error) -> Exit {
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
-            Ok(()) => Exit::Ok,
+/// Says what is wrong with the flags. Never in clap's words where those repeat what was typed, which may be a password in the
+/// wrong place; and with the variable's name, as nobody typed a flag where the variable was set.
+fn refused_flags(error: &clap::Error, command: &Command) -> Exit {
+    let problem = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // `--help | head -1` closes the pipe: nobody is left to tell.
-            Err(_) => Exit::Ok,
-        },
-        ErrorKind::UnknownArgument => {
+            let _ = error.print();
+            return Exit::Ok;
+        }
+        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
             let typed = match error.get(ContextKind::InvalidArg) {
                 Some(ContextValue::String(typed)) if typed.starts_with('-') => {
                     typed.split('=').next().unwrap_or_default()
@@ -81,20 +110,59 @@ fn refused_flags(error: &clap::Error) -> Exit {
                 Some(ContextValue::String(meant)) => format!("; was {meant} meant?"),
                 _ => String::new(),
             };
-            eprintln!("error: unknown: {typed}{meant}\n\nFor more information, try '--help'.");
-            Exit::Usage
+            // `--linger -1ms`: the value looks like a flag.
+            let value = match typed.as_bytes() {
+                [b'-', b'0'..=b'9', ..] => "; a value that begins with a hyphen is written --flag=-1",
+                _ => "",
+            };
+            format!("unknown: {typed}{meant}{value}")
+        }
+        ErrorKind::ValueValidation => {
+            let reason = std::error::Error::source(error).map(ToString::to_string);
+            format!("{}: {}", setting(error, command), reason.as_deref().unwrap_or("invalid value"))
+        }
+        ErrorKind::InvalidValue => {
+            let reason = match (error.get(ContextKind::InvalidValue), error.get(ContextKind::ValidValue)) {
+                (Some(ContextValue::String(value)), _) if value.is_empty() => "a value is missing".to_owned(),
+                (_, Some(ContextValue::Strings(valid))) => format!("expected one of {}", valid.join(", ")),
+                _ => "invalid value".to_owned(),
+            };
+            format!("{}: {reason}", setting(error, command))
+        }
+        ErrorKind::TooManyValues => format!("{}: takes no value", setting(error, command)),
+        // `--size 1 word`: the word counts as a subcommand, behind flags that go with none.
+        ErrorKind::ArgumentConflict if error.get(ContextKind::InvalidSubcommand).is_some() => {
+            let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
+            format!("unknown: an argument that is not a flag; {} comes first, its flags behind it", names.join(" or "))
         }
         _ => {
             let _ = error.print();
-            Exit::Usage
+            return Exit::Usage;
         }
+    };
+    say(format_args!("error: {problem}\n\nFor more information, try '--help'."));
+    Exit::Usage
+}
+
+/// The flag that an error is about, with its variable: `--timeout (PRODUCER_TIMEOUT)`.
+fn setting(error: &clap::Error, command: &Command) -> String {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return "a flag".to_owned() };
+    // clap shows the flag with the name of its value behind it.
+    let flag = flag.split([' ', '=']).next().unwrap_or_default();
+    let arg = command.get_arguments().find(|arg| arg.get_long().is_some_and(|long| flag == format!("--{long}")));
+    match arg.and_then(|arg| arg.get_env()?.to_str()) {
+        Some(variable) => format!("{flag} ({variable})"),
+        None => flag.to_owned(),
     }
 }
 
 /// Says what is wrong with the configuration, all of it, on stderr.
 pub fn report_problems(program: &str, problems: &Problems) -> Exit {
     let count = problems.iter().count();
-    eprintln!("{problems}\n{program}: {count} problem{} with the configuration", if count == 1 { "" } else { "s" });
+    say(format_args!(
+        "{problems}\n{program}: {count} problem{} with the configuration",
+        if count == 1 { "" } else { "s" }
+    ));
     Exit::Usage
 }
 
@@ -118,7 +186,7 @@ pub fn live(surroundings: Surroundings, work: impl FnOnce() -> Exit + Send + 'st
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: the runtime cannot start: {error}");
+            say(format_args!("error: the runtime cannot start: {error}"));
             return Exit::Incomplete;
         }
     };
@@ -133,7 +201,7 @@ async fn supervise(surroundings: Surroundings, work: impl FnOnce() -> Exit + Sen
     // Before the work starts, so that no signal finds the default, which kills.
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        eprintln!("error: signal handlers cannot be installed");
+        say("error: signal handlers cannot be installed");
         return Exit::Incomplete;
     };
     if let Some((listener, admin)) = admin {
@@ -151,7 +219,7 @@ async fn supervise(surroundings: Surroundings, work: impl FnOnce() -> Exit + Sen
         let _ = done.send(work());
     });
     if let Err(error) = thread {
-        eprintln!("error: the work cannot start: {error}");
+        say(format_args!("error: the work cannot start: {error}"));
         return Exit::Incomplete;
     }
     let mut deadline = std::pin::pin!(tokio::time::sleep(Duration::MAX / 4));

@@ -10,14 +10,17 @@ use tracing_subscriber::fmt::time::SystemTime;
 
 use crate::args::{LogArgs, LogFormat};
 
+/// The variable that says in detail what is logged.
+pub const FILTER: &str = "RUST_LOG";
+
 /// Starts the log. `RUST_LOG` decides what is logged, else `DEBUG`, else INFO.
 ///
 /// # Errors
 /// When `RUST_LOG` is not a filter.
 pub fn start(args: &LogArgs) -> Result<(), String> {
-    let filter = match std::env::var("RUST_LOG") {
+    let filter = match std::env::var(FILTER) {
         Ok(filter) if !filter.is_empty() => {
-            filter.parse::<EnvFilter>().map_err(|error| format!("RUST_LOG: {error}"))?
+            filter.parse::<EnvFilter>().map_err(|error| format!("{FILTER}: {error}"))?
         }
         _ if args.debug => EnvFilter::new("debug"),
         _ => EnvFilter::new("info"),
@@ -27,7 +30,12 @@ pub fn start(args: &LogArgs) -> Result<(), String> {
         LogFormat::Text => false,
         LogFormat::Auto => !std::io::stderr().is_terminal(),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
+    // A line that stderr cannot take is lost: the library would say so on stderr, and panic there.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_timer(SystemTime)
+        .log_internal_errors(false);
     // A second start in one process (tests) keeps the first: that is not a fault.
     let _ = if json {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()

@@ -29,7 +29,7 @@ mod security;
 pub use acl::Resource;
 pub use builder::Builder;
 pub use cluster::Cluster;
-pub use detached::stop_detached;
+pub use detached::{count_detached, stop_detached};
 pub use distribution::Distribution;
 pub use pki::Pki;
 pub use security::{Sasl, Tls};

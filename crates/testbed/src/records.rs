@@ -98,6 +98,7 @@ impl Record {
 }
 
 /// A client configuration for a broker without security; set more on it for one with.
+#[allow(clippy::disallowed_methods, reason = "the testbed knows nothing of the programs' configuration")]
 pub fn client_config(bootstrap_servers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap_servers);

@@ -1,2 +1,53 @@
-//! x
-fn main() {}
+//! What a person or CI runs by hand: `cargo demo` and `cargo xtask ...`. One file a task.
+
+mod broker;
+mod consumer;
+mod demo;
+mod docs;
+mod e2e;
+mod programs;
+mod received;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The tasks of this workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Publish and log messages by the real programs, and check that each one was received exactly once
+    Demo(demo::Args),
+    /// A real Apache Kafka on localhost:9092, to play with
+    #[command(subcommand)]
+    Broker(broker::Command),
+    /// Generate the documents that are made from the code
+    Docs(docs::Args),
+    /// The suite on real Apache Kafka; needs Java 17 and Maven
+    E2e(e2e::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Demo(args) => demo::run(&args),
+        Task::Broker(command) => broker::run(&command),
+        Task::Docs(args) => docs::run(&args),
+        Task::E2e(args) => e2e::run(&args),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        // The task has said why.
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

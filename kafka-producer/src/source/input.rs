@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::file::{name_of, open};
+use super::stdin::is_stop;
 use super::{Filled, Input, LineFormat, LineProblem, Message, SourceError, record};
 use crate::stop::Stop;
 
@@ -64,10 +65,12 @@ impl Lines {
             message.clear();
         }
         let name = || self.name.clone();
-        filled.map_err(|fault| match fault {
-            Fault::Line(problem) => SourceError::Line { name: name(), line: self.next, problem },
-            Fault::Read(source) => SourceError::ReadLine { name: name(), line: self.next + 1, source },
-        })
+        match filled {
+            Ok(filled) => Ok(filled),
+            Err(Fault::Line(problem)) => Err(SourceError::Line { name: name(), line: self.next, problem }),
+            Err(Fault::Read(error)) if is_stop(&error) => Ok(Filled::Stopped),
+            Err(Fault::Read(source)) => Err(SourceError::ReadLine { name: name(), line: self.next + 1, source }),
+        }
     }
 
     /// Stands in front of line `sequence + 1` afterwards; `false` when the input ends before.
@@ -155,7 +158,7 @@ mod tests {
         for sequence in 0.. {
             match lines.fill(sequence, &mut message) {
                 Ok(Filled::Message) => found.push(Ok(message.value().unwrap().to_vec())),
-                Ok(Filled::End) => break,
+                Ok(Filled::End | Filled::Stopped) => break,
                 Err(error) => found.push(Err(error.to_string())),
             }
         }

@@ -40,6 +40,8 @@ pub enum Filled {
     Message,
     /// There is no message of this number, nor of any higher one.
     End,
+    /// The run is to stop, and nobody knows whether there would have been a message.
+    Stopped,
 }
 
 /// Makes the messages of a run, one after the other.
@@ -109,8 +111,9 @@ impl Source {
             Body::Template(template) => template.render(context, message.value.start()),
             Body::Payload(payload) => payload.render(sequence, message.value.start()),
             Body::Lines(lines) => {
-                if lines.fill(sequence, message)? == Filled::End {
-                    return Ok(Filled::End);
+                let filled = lines.fill(sequence, message)?;
+                if filled != Filled::Message {
+                    return Ok(filled);
                 }
             }
             Body::File(file) => {

@@ -10,10 +10,21 @@ use crate::stop::Stop;
 /// How long one look at the pipe takes at most, and so how late a stop can be seen.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Reads standard input until its end or until the run is to stop, which then looks like its end.
+/// Reads standard input until its end or until the run is to stop. That is an error, as it must not look like the end: the
+/// part of a line that was read until then is no line, and the work is not done.
 pub(super) struct StoppableStdin {
     stop: Stop,
     stdin: io::Stdin,
+}
+
+/// The error that says so.
+#[derive(Debug, thiserror::Error)]
+#[error("the run is to stop")]
+struct Stopped;
+
+/// Whether a read ended because the run is to stop.
+pub(super) fn is_stop(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Stopped>())
 }
 
 impl StoppableStdin {
@@ -26,7 +37,7 @@ impl Read for StoppableStdin {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if self.stop.requested(Instant::now()) {
-                return Ok(0);
+                return Err(io::Error::other(Stopped));
             }
             let mut watched = [PollFd::new(&self.stdin, PollFlags::IN)];
             match poll(&mut watched, Some(&LOOK)) {

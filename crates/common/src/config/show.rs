@@ -5,8 +5,12 @@ use std::fmt::Write;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
+use super::properties::is_secret;
 use super::secret::REDACTED;
 use super::{Layers, Origin, Problems, Properties, SecretVariable};
+
+/// The id of `-X`, whose values are properties.
+const RAW_PROPERTIES: &str = "property";
 
 /// Lists the settings of a command as `NAME=value  # origin`, then librdkafka's properties.
 pub fn settings(
@@ -29,7 +33,7 @@ pub fn settings(
         };
         let values: Vec<String> = matches
             .get_raw(id)
-            .map(|values| values.map(|value| value.to_string_lossy().into_owned()).collect())
+            .map(|values| values.map(|value| shown(id, &value.to_string_lossy())).collect())
             .unwrap_or_default();
         let separator = arg.get_value_delimiter().unwrap_or(',').to_string();
         lines.push((variable.to_owned(), values.join(&separator), origin));
@@ -52,6 +56,17 @@ pub fn settings(
         .collect();
     aligned(&mut text, &properties);
     text
+}
+
+/// A value as it may be printed. Raw properties are refused when they are secret, but this is printed all the same.
+fn shown(id: &str, value: &str) -> String {
+    match value.split_once('=') {
+        _ if id != RAW_PROPERTIES => value.to_owned(),
+        Some((key, _)) if is_secret(key) => format!("{key}={REDACTED}"),
+        Some(_) => value.to_owned(),
+        None if value.is_empty() => String::new(),
+        None => REDACTED.to_owned(),
+    }
 }
 
 fn aligned(text: &mut String, lines: &[(String, String, String)]) {

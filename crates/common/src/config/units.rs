@@ -4,12 +4,19 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// Longer is a slip of the finger, and sums of such times must not overflow.
+const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
 /// Parses a duration such as `500ms`, `5s` or `2m30s`.
 ///
 /// # Errors
 /// Says what a duration looks like.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text.trim()).map_err(|_| "expected a duration such as 500ms, 5s or 2m30s".to_owned())
+    match humantime::parse_duration(text.trim()) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) => Err("expected at most 10 years".to_owned()),
+        Err(_) => Err("expected a duration such as 500ms, 5s or 2m30s".to_owned()),
+    }
 }
 
 /// Parses a duration that must not be zero.
@@ -49,8 +56,8 @@ impl FromStr for Rate {
             _ => return Err(expected()),
         };
         let per_second = scaled(count, 1000.0).ok_or_else(expected)? / seconds;
-        if !per_second.is_finite() || per_second <= 0.0 || per_second > 1e9 {
-            return Err("expected a rate above 0 and at most 1000M/s".to_owned());
+        if !(1.0 / LONGEST.as_secs_f64()..=1e9).contains(&per_second) {
+            return Err("expected a rate above 0 (one message in ten years) and at most 1000M/s".to_owned());
         }
         Ok(Self { per_second })
     }
@@ -107,7 +114,7 @@ mod tests {
         {
             assert_eq!(text.parse::<Rate>().map(Rate::per_second), Ok(per_second), "{text}");
         }
-        for text in ["", "0/s", "-1/s", "5/fortnight", "fast", "inf", "nan/s", "2000M/s"] {
+        for text in ["", "0/s", "-1/s", "5/fortnight", "fast", "inf", "nan/s", "2000M/s", "1e-300/s"] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
     }
@@ -129,5 +136,6 @@ mod tests {
         assert_eq!(duration("2m30s"), Ok(Duration::from_secs(150)));
         assert!(duration("5").is_err(), "a number without a unit is ambiguous");
         assert!(positive_duration("0s").is_err());
+        assert!(duration("500000000000y").is_err(), "a sum of two of these overflows");
     }
 }

@@ -1,6 +1,7 @@
 //! What every client's callbacks share: the last cause of a failed connection, the first final refusal, the state of the
 //! brokers, metrics and the log.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,15 +20,21 @@ use crate::metrics::ClientMetrics;
 /// rdkafka hands a producer's error over twice, one right after the other: the same again within this time is one.
 const TWICE: Duration = Duration::from_millis(20);
 
+/// The same kind of error is logged once in this time: while no broker is there, librdkafka reports it 20 times a second.
+const QUIET: Duration = Duration::from_secs(10);
+
 /// The state of one client, written by librdkafka's callbacks and read by the work loop.
 pub struct ClientState {
     metrics: ClientMetrics,
     tokens: Option<TokenSource>,
     /// The first refusal that no retry can help, as long as the work was not established.
     refused: Mutex<Option<Failure>>,
+    has_refusal: AtomicBool,
     /// What librdkafka last said of a failed connection: names the broker and the cause.
-    cause: Mutex<Option<String>>,
+    cause: Mutex<Option<(RDKafkaErrorCode, String)>>,
     last_error: Mutex<Option<(RDKafkaErrorCode, String, Instant)>>,
+    /// When each kind of error was last logged.
+    logged: Mutex<HashMap<String, Instant>>,
     token_refused: AtomicBool,
     established: AtomicBool,
     /// Whether at least one broker is believed to be reachable now.
@@ -41,8 +48,10 @@ impl ClientState {
             metrics,
             tokens,
             refused: Mutex::new(None),
+            has_refusal: AtomicBool::new(false),
             cause: Mutex::new(None),
             last_error: Mutex::new(None),
+            logged: Mutex::new(HashMap::new()),
             token_refused: AtomicBool::new(false),
             established: AtomicBool::new(false),
             contact: AtomicBool::new(false),
@@ -70,22 +79,24 @@ impl ClientState {
         lock(&self.refused).clone()
     }
 
+    /// Whether there was one: what is asked before each message, so without a lock.
+    pub fn has_refusal(&self) -> bool {
+        self.has_refusal.load(Ordering::Acquire)
+    }
+
     /// Notes a refusal; the first one explains all that follow.
-    pub fn refuse(&self, failure: Failure) {
-        let mut refused = lock(&self.refused);
-        if refused.is_none() {
-            *refused = Some(failure);
-        }
+    fn refuse(&self, failure: Failure) {
+        lock(&self.refused).get_or_insert(failure);
+        self.has_refusal.store(true, Ordering::Release);
     }
 
     /// Why no broker can be reached, in librdkafka's words, with what to do about it.
     pub fn unreachable(&self, servers: &str) -> Failure {
-        let cause = lock(&self.cause).clone();
-        let last = lock(&self.last_error).clone();
-        let code = last.as_ref().map_or(RDKafkaErrorCode::AllBrokersDown, |(code, ..)| *code);
-        let reason = cause
-            .or_else(|| last.map(|(_, reason, _)| reason))
-            .unwrap_or_else(|| "no answer from any broker".to_owned());
+        let last = lock(&self.last_error).clone().map(|(code, reason, _)| (code, reason));
+        let (code, reason) = lock(&self.cause)
+            .clone()
+            .or(last)
+            .unwrap_or_else(|| (RDKafkaErrorCode::AllBrokersDown, "no answer from any broker".to_owned()));
         Failure::new(Exit::Unreachable, with_hint(&format!("no broker of {servers} can be reached: {reason}"), code))
     }
 
@@ -93,7 +104,10 @@ impl ClientState {
     /// calls an error is a broken connection that it repairs by itself: a warning here.
     pub fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         if facility == "FAIL" {
-            *lock(&self.cause) = Some(plain(line));
+            // The error event that follows says the same, and is logged.
+            *lock(&self.cause) = Some((RDKafkaErrorCode::BrokerTransportFailure, plain(line)));
+            tracing::debug!(target: "librdkafka", event = "librdkafka", facility, "{line}");
+            return;
         }
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
@@ -123,15 +137,21 @@ impl ClientState {
             }
             *last = Some((code, reason.to_owned(), Instant::now()));
         }
-        self.metrics.errors.with_label_values(&[name(code)]).inc();
+        let label = name(code);
+        self.metrics.errors.with_label_values(&[&label]).inc();
         if matches!(code, RDKafkaErrorCode::AllBrokersDown) {
             self.contact.store(false, Ordering::Relaxed);
         }
         if matches!(code, RDKafkaErrorCode::Resolve | RDKafkaErrorCode::SSL | RDKafkaErrorCode::BrokerTransportFailure)
         {
-            *lock(&self.cause) = Some(plain(reason));
+            *lock(&self.cause) = Some((code, plain(reason)));
         }
-        tracing::warn!(event = "client_error", error = name(code), "{}", with_hint(reason, code));
+        let mut logged = lock(&self.logged);
+        if logged.get(&label).is_none_or(|when| when.elapsed() >= QUIET) {
+            logged.insert(label, Instant::now());
+            tracing::warn!(event = "client_error", error = name(code), "{}", with_hint(reason, code));
+        }
+        drop(logged);
         if self.is_final(code, reason) && !self.established.load(Ordering::Relaxed) {
             self.refuse(Failure::new(Exit::Refused, with_hint(&plain(reason), code)));
         }
@@ -192,7 +212,7 @@ impl ClientState {
         self.token_refused.store(matches!(result, Err(TokenError::Refused(_))), Ordering::Relaxed);
         if let Err(error) = &result {
             tracing::warn!(event = "token_error", "{error}");
-            *lock(&self.cause) = Some(error.to_string());
+            *lock(&self.cause) = Some((RDKafkaErrorCode::Authentication, error.to_string()));
         }
         Ok(result?)
     }

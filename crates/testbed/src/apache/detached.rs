@@ -1,4 +1,4 @@
-//! Ends brokers that another process has left running.
+//! Finds and ends brokers that another process has left running.
 
 use std::fs;
 use std::path::Path;
@@ -11,10 +11,30 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 const GRACE: Duration = Duration::from_secs(15);
 
+/// How many brokers of a folder that was given to `Builder::detached` run.
+pub fn count_detached(folder: impl AsRef<Path>) -> Result<usize> {
+    Ok(running(folder.as_ref())?.len())
+}
+
 /// Ends the brokers of a folder that was given to `Builder::detached`, and says how many there were.
 pub fn stop_detached(folder: impl AsRef<Path>) -> Result<usize> {
-    let Ok(folder) = folder.as_ref().canonicalize() else {
-        return Ok(0);
+    let running = running(folder.as_ref())?;
+    for pid in &running {
+        let _ = kill_process(*pid, Signal::TERM);
+    }
+    let deadline = Instant::now() + GRACE;
+    for pid in &running {
+        while test_kill_process(*pid).is_ok() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(50));
+        }
+        let _ = kill_process(*pid, Signal::KILL);
+    }
+    Ok(running.len())
+}
+
+fn running(folder: &Path) -> Result<Vec<Pid>> {
+    let Ok(folder) = folder.canonicalize() else {
+        return Ok(Vec::new());
     };
     let mut running = Vec::new();
     for entry in fs::read_dir(&folder)? {
@@ -28,17 +48,7 @@ pub fn stop_detached(folder: impl AsRef<Path>) -> Result<usize> {
             running.extend(Pid::from_raw(pid));
         }
     }
-    for pid in &running {
-        let _ = kill_process(*pid, Signal::TERM);
-    }
-    let deadline = Instant::now() + GRACE;
-    for pid in &running {
-        while test_kill_process(*pid).is_ok() && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(50));
-        }
-        let _ = kill_process(*pid, Signal::KILL);
-    }
-    Ok(running.len())
+    Ok(running)
 }
 
 /// The command line of a process; empty when there is none.

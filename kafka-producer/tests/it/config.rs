@@ -1,0 +1,439 @@
+//! Wrong and right settings, without any broker: each problem is named, all at once, and no secret is ever shown.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use testbed::process::{Outcome, Program};
+
+use crate::support::*;
+
+/// Given wherever a secret could be, and never to be seen again.
+const CANARY: &str = "c4n4ry-s3cr3t";
+
+/// The program, with a password that nobody may print.
+fn secretive() -> Program {
+    producer().env("KAFKA_PASSWORD", CANARY)
+}
+
+/// Runs it, and fails when anything shows the secret.
+fn run(program: Program) -> Outcome {
+    let outcome = program.run(SOON).unwrap();
+    assert!(!format!("{}{}", outcome.stdout, outcome.stderr).contains(CANARY), "a secret is shown:\n{outcome}");
+    outcome
+}
+
+/// Runs it, and expects that it refuses its settings with these words, on stderr only.
+fn refused(program: Program, says: &[&str]) -> Outcome {
+    let outcome = run(program).expect_code(2).unwrap();
+    assert_says(&outcome.stderr, says);
+    assert_eq!(outcome.stdout, "", "{outcome}");
+    assert!(!outcome.stderr.contains("panicked"), "{outcome}");
+    outcome
+}
+
+/// How many problems were listed.
+fn problems(outcome: &Outcome) -> usize {
+    outcome.stderr.lines().filter(|line| line.starts_with("error: ")).count()
+}
+
+/// A folder with env files.
+fn env_files(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+/// What `config` shows: the setting and where it came from.
+fn shown(outcome: &Outcome, name: &str) -> (String, String) {
+    let line = outcome.stdout.lines().find(|line| line.starts_with(&format!("{name}=")));
+    let line = line.unwrap_or_else(|| panic!("{name} is not shown\n{outcome}"));
+    let (setting, origin) = line.split_once("  # ").unwrap();
+    (setting[name.len() + 1..].trim().to_owned(), origin.to_owned())
+}
+
+#[test]
+fn wrong_flags_are_named_with_their_variable() {
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["--nonsense"], &["--nonsense"]),
+        (&["--mesages", "5"], &["--mesages", "--messages"]),
+        (&["--password", CANARY], &["--password"]),
+        (&["--password=c4n4ry-s3cr3t"], &["--password"]),
+        (&[CANARY], &["not a flag"]),
+        (&["-n", "5", CANARY], &["not a flag"]),
+        (&["--no-key=c4n4ry-s3cr3t"], &["--no-key (PRODUCER_NO_KEY)", "takes no value"]),
+        (&["--messages"], &["--messages (PRODUCER_MESSAGES)", "a value is missing"]),
+        (&["-n", "0"], &["--messages (PRODUCER_MESSAGES)", "nothing to publish"]),
+        (&["-n", "-5"], &["--messages (PRODUCER_MESSAGES)", "a whole number, 1 or more"]),
+        (&["-n", "1.5"], &["--messages (PRODUCER_MESSAGES)", "a whole number"]),
+        (&["-n", "1000000000000000001"], &["--messages (PRODUCER_MESSAGES)", "at most"]),
+        (&["-n", "99999999999999999999999"], &["--messages (PRODUCER_MESSAGES)"]),
+        (&["-p", "-1"], &["--partition (PRODUCER_PARTITION)", "0..="]),
+        (&["-p", "c4n4ry-s3cr3t"], &["--partition (PRODUCER_PARTITION)"]),
+        (&["-r", "fast"], &["--rate (PRODUCER_RATE)", "500/s"]),
+        (&["-r", "-5/s"], &["--rate (PRODUCER_RATE)", "above 0"]),
+        (&["-r", "1e-300"], &["--rate (PRODUCER_RATE)"]),
+        (&["--timeout", "5"], &["--timeout (PRODUCER_TIMEOUT)", "2m30s"]),
+        (&["--timeout", "0s"], &["--timeout (PRODUCER_TIMEOUT)", "more than zero"]),
+        (&["--timeout", "500000000000y"], &["--timeout (PRODUCER_TIMEOUT)", "10 years"]),
+        (&["--drain-timeout", "soon"], &["--drain-timeout (PRODUCER_DRAIN_TIMEOUT)"]),
+        (&["--linger=-1ms"], &["--linger (PRODUCER_LINGER)"]),
+        (&["--linger", "-1ms"], &["--flag=-1"]),
+        (&["--size", "many"], &["--size (PRODUCER_SIZE)", "15KiB"]),
+        (&["--size", "2G"], &["2000000000 bytes", "ask for a smaller size"]),
+        (&["-z", "rar"], &["--compression (PRODUCER_COMPRESSION)", "none, gzip, snappy, lz4, zstd"]),
+        (&["--sasl-mechanism", "GSSAPI"], &["--sasl-mechanism (KAFKA_SASL_MECHANISM)", "SCRAM-SHA-256"]),
+        (&["--security-protocol", "TLS"], &["--security-protocol (KAFKA_SECURITY_PROTOCOL)", "SASL_SSL"]),
+        (&["--listen", "8080"], &["--listen (ADMIN_LISTEN)", "0.0.0.0:8080"]),
+        (&["--create-topic", "0"], &["--create-topic (PRODUCER_CREATE_TOPIC)", "6:3"]),
+        (&["--shards", "0"], &["--shards (PRODUCER_SHARDS)"]),
+        (&["--size", "1", "--value", "v"], &["--size", "--value"]),
+        (&["--no-key", "--key", "k"], &["--no-key", "--key"]),
+        (&["--gzip"], &["--gzip needs --file"]),
+        (&["-t", "no topic"], &["--topic", "is not a topic name"]),
+        (&["-t", ".."], &["--topic", "is not a topic name"]),
+        (&["--run-id", "a\nb"], &["--run-id (PRODUCER_RUN_ID)", "control characters"]),
+        (&["--value", "{{sequ}}"], &["the value template", "column 1", "{{sequ}}", "{{seq}}"]),
+        (&["-k", "{{seq"], &["the key template", "without `}}`"]),
+        (&["-H", CANARY], &["header number 1", "name=template"]),
+        (&["-H", "a=1", "-H", "=c4n4ry-s3cr3t"], &["header number 2"]),
+        (&["-b", "broker:0"], &["--bootstrap-servers", "1 to 65535"]),
+        (&["-b", "a:9092,,b:9092"], &["--bootstrap-servers"]),
+        (&["--shard", "0"], &["JOB_COMPLETION_INDEX (--shard)", "PRODUCER_SHARDS"]),
+        (&["--shards", "3"], &["PRODUCER_SHARDS (--shards) is 3", "completionMode: Indexed"]),
+        (&["--shards", "3", "--shard", "3"], &["is 3", "0 to 2"]),
+        (&["--shards", "3", "--shard", "0", "-i", "-"], &["--input -", "shared out"]),
+        (&["--transactional-id", "t", "--timeout", "16m"], &["--transactional-id", "15 minutes"]),
+        (&["--transactional-id", "t", "-r", "1/m", "-n", "100"], &["--transactional-id", "6000 s"]),
+    ];
+    for (args, says) in cases {
+        refused(secretive().args(*args), says);
+    }
+}
+
+#[test]
+fn wrong_variables_are_named() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("PRODUCER_MESSAGES", "many", &["PRODUCER_MESSAGES"]),
+        ("PRODUCER_MESSAGES", "0", &["PRODUCER_MESSAGES"]),
+        ("PRODUCER_RATE", "0/s", &["PRODUCER_RATE"]),
+        ("PRODUCER_DRY_RUN", "perhaps", &["PRODUCER_DRY_RUN"]),
+        ("DEBUG", "*", &["DEBUG"]),
+        ("LOG_FORMAT", "xml", &["LOG_FORMAT", "json"]),
+        ("RUST_LOG", "kafka=loud", &["RUST_LOG"]),
+        ("KAFKA_SASL_MECHANISM", "KERBEROS", &["KAFKA_SASL_MECHANISM"]),
+        ("KAFKA_TOPIC", "a/b", &["--topic", "a/b"]),
+        ("JOB_COMPLETION_INDEX", "0", &["PRODUCER_SHARDS"]),
+        ("KAFKA_PROPERTIES", "linger.ms=1;c4n4ry-s3cr3t", &["-X", "key=value"]),
+        ("ENV_DIR", "/nowhere", &["ENV_DIR=/nowhere", ".env.shared"]),
+    ];
+    for (name, value, says) in cases {
+        refused(secretive().env(name, value), says);
+    }
+    let not_text = std::ffi::OsStr::from_bytes(b"\xff");
+    refused(secretive().env("KAFKA_USERNAME", not_text), &["KAFKA_USERNAME", "UTF-8"]);
+}
+
+#[test]
+fn all_problems_come_at_once() {
+    let folder = env_files(&[(".env.shared", "KAFKA_TOPIK=a\nno setting\n")]);
+    let outcome = refused(
+        secretive().current_dir(folder.path()).args([
+            "-n",
+            "0",
+            "-t",
+            "no topic",
+            "--shard",
+            "1",
+            "--gzip",
+            "-k",
+            "{{nothing}}",
+            "-X",
+            "nonsense=1",
+            "-X",
+            "batch.size=huge",
+            "-X",
+            "sasl.password=c4n4ry-s3cr3t",
+            "--properties-file",
+            "missing",
+            "--value-file",
+            "absent",
+            "--ssl-ca-location",
+            "nowhere.pem",
+        ]),
+        &[
+            "KAFKA_TOPIK is not a setting of either program; was KAFKA_TOPIC meant?",
+            "line 2 is not NAME=value",
+            "--messages",
+            "--topic",
+            "PRODUCER_SHARDS",
+            "--gzip",
+            "{{nothing}}",
+            "nonsense",
+            "batch.size",
+            "-X sasl.password: secrets are not taken from arguments",
+            "--properties-file missing",
+            "--value-file absent",
+            "--ssl-ca-location nowhere.pem",
+            "kafka-producer: 13 problems with the configuration",
+        ],
+    );
+    assert_eq!(problems(&outcome), 13, "{outcome}");
+}
+
+#[test]
+fn librdkafka_checks_its_properties_before_any_broker_is_asked() {
+    let cases: &[(&str, &[&str])] = &[
+        ("lingre.ms=5", &["-X (lingre.ms)", "No such configuration property"]),
+        ("batch.size=-1", &["-X (batch.size)"]),
+        ("acks=five", &["-X (acks)"]),
+        ("compression.level=a", &["-X (compression.level)"]),
+        ("linger.ms", &["-X", "key=value"]),
+        // Each alone is right, together they are not: librdkafka says so when the client is made.
+        ("delivery.report.only.error=true", &["-X", "delivery.report.only.error is set by the program itself"]),
+    ];
+    for (property, says) in cases {
+        refused(secretive().args(["-X", property]), says);
+    }
+    let together = run(secretive().args(["-b", NOWHERE, "-X", "acks=1"])).expect_code(2).unwrap();
+    assert_says(&together.stderr, &["librdkafka refuses the configuration", "acks", "enable.idempotence"]);
+}
+
+#[test]
+fn secrets_are_refused_in_arguments() {
+    let keys =
+        ["sasl.password", "ssl.key.password", "ssl.key.pem", "ssl.keystore.password", "sasl.oauthbearer.client.secret"];
+    for key in keys {
+        let property = format!("{key}={CANARY}");
+        refused(secretive().args(["-X", &property]), &[key, "secrets are not taken from arguments"]);
+        refused(secretive().env("KAFKA_PROPERTIES", &property), &[key]);
+        // Shows everything else, and not this.
+        let outcome = run(secretive().args(["config", "-X", &property])).expect_code(2).unwrap();
+        assert_eq!(shown(&outcome, "KAFKA_PROPERTIES").0, format!("{key}=[redacted]"));
+    }
+}
+
+#[test]
+fn a_typed_and_a_raw_setting_that_collide_are_both_named() {
+    let (_folder, path) = file("properties", "compression.codec=gzip\n");
+    let cases: [(&[&str], &[&str]); 4] = [
+        (&["--linger", "5ms", "-X", "linger.ms=20"], &["--linger and -X both set linger.ms"]),
+        (&["-b", "a:9092", "-X", "metadata.broker.list=b:9092"], &["--bootstrap-servers and -X", "bootstrap.servers"]),
+        (&["-z", "lz4", "--properties-file", arg(&path)], &["--compression", "properties, line 1", "compression.type"]),
+        (&["--transactional-id", "a", "-X", "transactional.id=b"], &["--transactional-id and -X"]),
+    ];
+    for (args, says) in cases {
+        refused(secretive().args(args), says);
+    }
+    // A default is no choice of anybody's.
+    let outcome = run(secretive().args(["config", "-X", "linger.ms=20"])).expect_code(0).unwrap();
+    assert_eq!(shown(&outcome, "linger.ms"), ("20".to_owned(), "-X".to_owned()));
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_bytes_folder, bytes) = file("bytes", b"\xff\xfe");
+    let missing = folder.path().join("missing");
+    let empty = folder.path().join("empty");
+    fs::write(&empty, "\n").unwrap();
+    let huge = folder.path().join("huge");
+    fs::write(&huge, "x".repeat(100_000)).unwrap();
+    // A folder is as unreadable as a file without rights, also for root.
+    for path in [missing.as_path(), folder.path(), bytes.as_path()] {
+        for flag in ["--properties-file", "--value-file"] {
+            refused(secretive().args([flag, arg(path)]), &[flag, arg(path)]);
+        }
+    }
+    for path in [missing.as_path(), folder.path(), bytes.as_path(), empty.as_path(), huge.as_path()] {
+        for name in ["KAFKA_PASSWORD_FILE", "KAFKA_SSL_KEY_PASSWORD_FILE", "KAFKA_OAUTH_CLIENT_SECRET_FILE"] {
+            refused(producer().env(name, path), &[name, arg(path)]);
+        }
+    }
+    for flag in ["--ssl-ca-location", "--ssl-certificate-location", "--ssl-key-location"] {
+        refused(secretive().args([flag, arg(&missing)]), &[flag, arg(&missing)]);
+    }
+    let (_folder, bad_line) = file("properties", format!("# login\n\nsasl.password={CANARY}\n{CANARY}\n"));
+    refused(secretive().args(["--properties-file", arg(&bad_line)]), &["line 4 is not key=value"]);
+    let (_folder, no_key) = file("properties", format!("security.protocol=ssl\nssl.key.pem={CANARY}\n"));
+    let outcome = run(producer().args(["-b", NOWHERE, "--timeout", "1s", "--properties-file", arg(&no_key)]));
+    outcome.expect_code(2).unwrap();
+}
+
+#[test]
+fn env_files_are_read_in_their_order_and_the_environment_wins() {
+    let folder = env_files(&[
+        (".env.shared", "KAFKA_TOPIC=shared\nKAFKA_USERNAME=shared\nKAFKA_CLIENT_ID=shared\nPRODUCER_MESSAGES=7\n"),
+        (".env.secret", "KAFKA_TOPIC=secret\nKAFKA_USERNAME=secret\nKAFKA_PASSWORD='c4n4ry-s3cr3t$x'\n"),
+    ]);
+    let program = || producer().current_dir(folder.path()).env("KAFKA_TOPIC", "environment");
+    let outcome = run(program().args(["config", "-n", "9"])).expect_code(0).unwrap();
+    let expected = [
+        ("PRODUCER_MESSAGES", "9", "flag --messages"),
+        ("KAFKA_TOPIC", "environment", "environment"),
+        ("KAFKA_USERNAME", "secret", ".env.secret"),
+        ("KAFKA_CLIENT_ID", "shared", ".env.shared"),
+        ("PRODUCER_SIZE", "", "default"),
+        ("client.id", "shared", "--client-id"),
+        ("sasl.password", "[redacted]", "KAFKA_PASSWORD"),
+    ];
+    for (name, value, origin) in expected {
+        assert_eq!(shown(&outcome, name), (value.to_owned(), origin.to_owned()), "{outcome}");
+    }
+    assert_eq!(shown(&outcome, "KAFKA_PASSWORD").0, "[redacted]");
+    assert_says(&shown(&outcome, "KAFKA_PASSWORD").1, &[".env.secret"]);
+    // From elsewhere, by name; and an empty variable is as none.
+    let outcome = run(producer().env("ENV_DIR", folder.path()).env("KAFKA_TOPIC", "").arg("config"));
+    let (topic, origin) = shown(&outcome.expect_code(0).unwrap(), "KAFKA_TOPIC");
+    assert_eq!(topic, "secret");
+    assert!(Path::new(&origin).ends_with(".env.secret"), "{origin}");
+}
+
+#[test]
+fn a_setting_of_the_log_is_taken_from_an_env_file() {
+    let folder = env_files(&[(".env.shared", "RUST_LOG=debug\nLOG_FORMAT=text\n")]);
+    let program = producer().current_dir(folder.path()).args(["-b", NOWHERE, "--timeout", "1s", "-X", "debug=broker"]);
+    let outcome = run(program).expect_code(3).unwrap();
+    assert_says(&outcome.stderr, &["DEBUG", "BRKMAIN"]);
+    assert!(outcome.events().is_empty(), "text was asked for: {outcome}");
+}
+
+#[test]
+fn mistakes_in_env_files_are_named_without_their_values() {
+    let cases: &[(&[u8], &[&str])] = &[
+        (b"KAFKA_PASWORD=c4n4ry-s3cr3t\n", &[".env.secret", "KAFKA_PASWORD", "was KAFKA_PASSWORD meant?"]),
+        (b"MY_TOKEN=c4n4ry-s3cr3t\n", &["MY_TOKEN is not a setting of either program"]),
+        (b"\nc4n4ry-s3cr3t\n", &["line 2 is not NAME=value"]),
+        (b"KAFKA_PASSWORD=c4n4ry-s3cr3t$x\n", &["line 1", "single quotes"]),
+        (b"KAFKA_PASSWORD='c4n4ry-s3cr3t\n", &[".env.secret"]),
+        (b"KAFKA_PASSWORD=c4n4ry-s3cr3t\xff\n", &["is not UTF-8"]),
+        (b"KAFKA_PASSWORD=c4n4ry-s3cr3t\nKAFKA_PASSWORD_FILE=/dev/null\n", &["KAFKA_PASSWORD and KAFKA_PASSWORD_FILE"]),
+    ];
+    for (content, says) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(".env.secret"), content).unwrap();
+        refused(producer().current_dir(folder.path()), says);
+    }
+    // A folder is as unreadable as a file without rights, also for root.
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join(".env.shared")).unwrap();
+    refused(secretive().current_dir(folder.path()), &[".env.shared", "cannot be read"]);
+}
+
+#[test]
+fn a_setting_of_the_consumer_may_stand_in_a_common_env_file() {
+    let folder = env_files(&[(".env.shared", "KAFKA_CONSUMER_GROUP=readers\nCONSUMER_MAX_MESSAGES=5\n")]);
+    run(producer().current_dir(folder.path()).arg("config")).expect_code(0).unwrap();
+}
+
+#[test]
+fn two_names_of_one_setting_collide_in_one_layer_only() {
+    let both =
+        |program: Program| program.env("KAFKA_BOOTSTRAP_SERVER", "a:9092").env("KAFKA_BOOTSTRAP_SERVERS", "b:9092");
+    refused(both(secretive()), &["KAFKA_BOOTSTRAP_SERVER and KAFKA_BOOTSTRAP_SERVERS are both set", "environment"]);
+    refused(
+        secretive().env("KAFKA_PASSWORD_FILE", "/dev/null"),
+        &["KAFKA_PASSWORD and KAFKA_PASSWORD_FILE are both set"],
+    );
+
+    let folder = env_files(&[(".env.shared", "KAFKA_BOOTSTRAP_SERVERS=low:9092\nKAFKA_PASSWORD_FILE=/nowhere\n")]);
+    let program = secretive().current_dir(folder.path()).env("KAFKA_BOOTSTRAP_SERVER", "high:9092");
+    let outcome = run(program.arg("config")).expect_code(0).unwrap();
+    assert_eq!(shown(&outcome, "bootstrap.servers"), ("high:9092".to_owned(), "--bootstrap-servers".to_owned()));
+    assert_eq!(shown(&outcome, "KAFKA_BOOTSTRAP_SERVERS"), ("high:9092".to_owned(), "environment".to_owned()));
+}
+
+#[test]
+fn a_login_needs_all_its_parts() {
+    let sasl = || producer().args(["--security-protocol", "SASL_PLAINTEXT"]);
+    refused(sasl(), &["needs --sasl-mechanism (KAFKA_SASL_MECHANISM)"]);
+    refused(sasl().args(["--sasl-mechanism", "plain"]), &["--username (KAFKA_USERNAME)", "KAFKA_PASSWORD_FILE"]);
+    refused(secretive().args(["--sasl-mechanism", "PLAIN"]), &["--security-protocol SASL_PLAINTEXT or SASL_SSL"]);
+    refused(sasl().args(["-X", "sasl.mechanism=GSSAPI"]), &["Kerberos is not built in"]);
+    let oauth = refused(
+        sasl().args(["--sasl-mechanism", "OAUTHBEARER"]).env("KAFKA_OAUTH_SCOPE", "kafka"),
+        &["KAFKA_OAUTH_TOKEN_URL", "KAFKA_OAUTH_CLIENT_ID", "KAFKA_OAUTH_CLIENT_SECRET"],
+    );
+    assert_eq!(problems(&oauth), 3, "{oauth}");
+    // An empty mechanism is none, as the seed's env file has it.
+    run(secretive().env("KAFKA_SASL_MECHANISM", "").arg("config")).expect_code(0).unwrap();
+}
+
+#[test]
+fn a_password_is_in_no_output_however_much_is_logged() {
+    let (_folder, path) = file("password", format!("{CANARY}\n"));
+    let login = |program: Program| {
+        program
+            .args(["-b", NOWHERE, "--timeout", "1s", "--security-protocol", "SASL_PLAINTEXT", "--username", "user"])
+            .args(["--sasl-mechanism", "SCRAM-SHA-512", "-X", "debug=all"])
+            .env("RUST_LOG", "trace")
+    };
+    for program in [secretive(), producer().env("KAFKA_PASSWORD_FILE", &path)] {
+        let outcome = run(login(program)).expect_code(3).unwrap();
+        assert_says(&outcome.stderr, &["TRACE", "SASL"]);
+    }
+    let outcome = run(secretive().arg("--help").env("KAFKA_PROPERTIES", format!("sasl.password={CANARY}")));
+    outcome.expect_code(0).unwrap();
+}
+
+#[test]
+fn variables_that_kubernetes_sets_are_no_mistakes_and_near_misses_are_a_warning() {
+    let program = producer()
+        .env("KAFKA_PORT", "tcp://10.0.0.1:9092")
+        .env("KAFKA_PORT_9092_TCP_ADDR", "10.0.0.1")
+        .env("KAFKA_SERVICE_HOST", "10.0.0.1")
+        .env("KAFKA_SERVICE_PORT", "9092")
+        .env("KAFKA_TOPC", "x");
+    let outcome = run(program.args(["--dry-run", "-n", "1"])).expect_code(0).unwrap();
+    let warnings: Vec<_> = outcome.events().into_iter().filter(|event| event["event"] == "unknown_variable").collect();
+    assert_eq!(warnings.len(), 1, "{outcome}");
+    assert_says(warnings[0]["message"].as_str().unwrap(), &["KAFKA_TOPC", "KAFKA_TOPIC"]);
+}
+
+#[test]
+fn each_share_has_a_transactional_id_of_its_own() {
+    let args = ["config", "--transactional-id", "t", "--shards", "3", "--shard", "2", "--timeout", "1m"];
+    let outcome = run(producer().args(args)).expect_code(0).unwrap();
+    assert_eq!(shown(&outcome, "transactional.id").0, "t-2");
+    assert_eq!(
+        (shown(&outcome, "transaction.timeout.ms").0, shown(&outcome, "message.timeout.ms").0),
+        ("60000".to_owned(), "60000".to_owned())
+    );
+}
+
+#[test]
+fn the_config_command_ends_well_when_its_reader_is_gone() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    run(producer().arg("config").stdout(writer)).expect_code(0).unwrap();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let outcome = run(producer().arg("config").stdout(full)).expect_code(1).unwrap();
+    assert_says(&outcome.stderr, &["stdout cannot be written"]);
+}
+
+#[test]
+fn the_version_names_what_is_inside() {
+    let outcome = run(producer().arg("--version")).expect_code(0).unwrap();
+    assert_says(&outcome.stdout, &["kafka-producer 1.", "librdkafka 2.", "ssl", "zstd", "sasl_oauthbearer"]);
+    assert_eq!(outcome.stderr, "");
+}
+
+#[test]
+fn the_help_is_complete() {
+    let outcome = run(producer().arg("--help")).expect_code(0).unwrap();
+    let groups = ["Messages:", "Delivery:", "Connection:", "Report and health:", "Logging (on stderr):"];
+    assert_says(&outcome.stdout, &groups);
+    assert_says(&outcome.stdout, &["[env: PRODUCER_MESSAGES]", "[default: 5ms]", "[default: localhost:9092]"]);
+    assert_says(&outcome.stdout, &["Examples:", "kafka-producer -n 1000", "KAFKA_PASSWORD", "_FILE", ".env.secret"]);
+    assert_says(&outcome.stdout, &["Exit codes:"]);
+    for exit in common::exit::Exit::ALL {
+        assert_says(&outcome.stdout, &[&format!("{:>3}  {}", exit.code(), exit.meaning())]);
+    }
+    // Who reads help asks about one program: every variable in it is one that env files may set.
+    for line in outcome.stdout.lines() {
+        let Some(name) = line.trim().strip_prefix("[env: ").and_then(|rest| rest.strip_suffix(']')) else { continue };
+        assert!(common::config::layers::known_variables().any(|known| known == name), "{name} is not in variables.txt");
+    }
+}
