@@ -4,14 +4,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use common::kafka::ClientState;
 use prometheus::IntGauge;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
@@ -42,8 +41,6 @@ struct Notes {
     rebalances: VecDeque<Rebalance>,
     /// Partitions of this process, with their lag.
     assigned: HashMap<Place, Watched>,
-    /// When the commit was sent whose answer is awaited.
-    commit_sent: Option<Instant>,
     /// Whether the group has told this member its part, if only that it has none.
     settled: bool,
 }
@@ -91,26 +88,6 @@ impl Context {
     /// Whether librdkafka has read the partition up to this offset, be it only markers of transactions.
     pub fn end_seen(&self, place: &Place, end: i64) -> bool {
         self.notes().assigned.get(place).is_some_and(|watched| watched.end_seen >= end)
-    }
-
-    /// A commit was sent; its answer comes to `commit_callback`.
-    pub fn commit_sent(&self) {
-        self.notes().commit_sent = Some(Instant::now());
-    }
-
-    /// Counts the answer to a commit.
-    pub fn commit_answered(&self, sent: Instant, result: &KafkaResult<()>) {
-        self.metrics.commit_seconds.observe(sent.elapsed().as_secs_f64());
-        match result {
-            Ok(()) => self.metrics.commits.with_label_values(&["ok"]).inc(),
-            Err(error) => {
-                self.metrics.commits.with_label_values(&["error"]).inc();
-                tracing::warn!(
-                    event = "commit_failed",
-                    "offsets are not committed, and will be with the next commit: {error}"
-                );
-            }
-        }
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -162,13 +139,5 @@ impl ConsumerContext for Context {
             Rebalance::Revoke(places)
         };
         self.notes().rebalances.push_back(change);
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        // Commits that wait for their answer are counted by the loop; this is the other kind.
-        let sent = self.notes().commit_sent.take();
-        if let Some(sent) = sent {
-            self.commit_answered(sent, &result);
-        }
     }
 }

@@ -6,9 +6,11 @@
 pub mod args;
 mod assignment;
 mod batch;
+mod commits;
 pub mod config;
 mod context;
 mod headers;
+mod membership;
 pub mod metrics;
 mod output;
 mod partitions;

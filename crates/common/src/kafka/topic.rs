@@ -33,7 +33,12 @@ pub enum Known {
 
 /// Asks for the partitions of a topic. Blocks for [`SLICE`] at most.
 pub fn ask<C: ClientContext>(client: &Client<C>, topic: &str) -> Known {
-    let metadata = match client.fetch_metadata(Some(topic), SLICE) {
+    ask_within(client, topic, SLICE)
+}
+
+/// [`ask`] with another limit.
+pub fn ask_within<C: ClientContext>(client: &Client<C>, topic: &str, limit: Duration) -> Known {
+    let metadata = match client.fetch_metadata(Some(topic), limit) {
         Ok(metadata) => metadata,
         Err(error) => return error.rdkafka_error_code().map_or(Known::NoAnswer, |code| from_code(code, topic)),
     };
