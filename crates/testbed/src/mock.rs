@@ -10,6 +10,8 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
+use crate::spawn::no_spawning;
+
 /// A mock cluster; its brokers are numbered from 1. It stays on the thread that made it, and its brokers end when it drops.
 pub struct Mock {
     cluster: MockCluster<'static, DefaultProducerContext>,
@@ -44,6 +46,8 @@ impl Mock {
 
     /// Disconnects everybody from one broker, and refuses new connections. Its partitions do not move.
     pub fn broker_down(&self, broker: i32) -> Result<()> {
+        // librdkafka closes the port, takes it again at once, and ends this process when it is not free.
+        let _spawning = no_spawning();
         Ok(self.cluster.broker_down(broker)?)
     }
 
