@@ -343,11 +343,12 @@ impl<'a> Poller<'a> {
     fn update_readiness(&mut self) {
         let settled = self.consumer.context().settled();
         let ready = match self.preflight.waiting_for() {
-            Some(reason) => Err(reason),
-            None if !settled => Err("the group has not shared out the partitions yet".to_owned()),
-            None if !self.client.has_contact() => {
+            // Explains everything else, so it comes first.
+            _ if !self.client.has_contact() => {
                 Err(self.client.unreachable(&self.config.connection.bootstrap_servers).message)
             }
+            Some(reason) => Err(reason),
+            None if !settled => Err("the group has not shared out the partitions yet".to_owned()),
             None => Ok(()),
         };
         match ready {

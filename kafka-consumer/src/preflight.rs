@@ -69,7 +69,7 @@ impl Preflight {
         let missing = self.pending.iter().filter(|pending| pending.missing_since.is_some());
         let missing: Vec<&str> = missing.map(|pending| pending.topic.as_str()).collect();
         Some(match missing.as_slice() {
-            [] => format!("topic {}: no broker has answered yet", first.topic),
+            [] => format!("topic {}: no broker has told of it yet", first.topic),
             [topic] => format!("topic {topic} does not exist"),
             topics => format!("topics {} do not exist", topics.join(", ")),
         })
@@ -104,6 +104,7 @@ impl Preflight {
                 Finding::Found { partitions }
             }
             Known::Missing => {
+                consumer.context().client.reached();
                 self.next += 1;
                 let since = *next.missing_since.get_or_insert_with(Instant::now);
                 if next.told || since.elapsed() < topic::GRACE {

@@ -3,7 +3,10 @@
 //! One crate with a module for each subject, so that there is one program to link.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
+mod config;
+mod faults;
 mod group;
+mod metrics;
 mod output;
 mod positions;
 mod records;
