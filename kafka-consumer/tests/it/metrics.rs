@@ -81,6 +81,7 @@ fn a_running_process_shows_the_pinned_list() {
     let served = Served::start(cluster.member("g").args(["--statistics-interval", "100ms"])).ready();
     wait_for_records(&served.process, 10);
     served.wait_for("/metrics", 200, "kafka_consumer_broker_round_trip_seconds{");
+    served.wait_for("/metrics", 200, "kafka_consumer_lag_records{");
     // An error of the client gives the last name its first series.
     cluster.mock.all_down().unwrap();
     let metrics = served.wait_for("/metrics", 200, "kafka_consumer_client_errors_total{");
@@ -108,12 +109,13 @@ fn known_series_start_at_zero() {
         r#"rebalances_total{kind="revoke"}"#,
         r#"record_bytes_total{partition="0",topic="test"}"#,
         r#"records_total{partition="0",topic="test"}"#,
-        r#"lag_records{partition="0",topic="test"}"#,
         "statistics_failures_total",
     ];
     for series in zero {
         assert_eq!(sample(&metrics, &format!("kafka_consumer_{series}")), Some(0.0), "{series}\n{metrics}");
     }
+    // A lag that is not known yet is no lag of zero.
+    assert_eq!(sample(&metrics, r#"kafka_consumer_lag_records{partition="0",topic="test"}"#), None, "{metrics}");
 }
 
 #[test]
