@@ -149,7 +149,7 @@ pub struct RunArgs {
     pub compression: Compression,
 
     /// How long a batch waits for more messages
-    #[arg(long, env = "PRODUCER_LINGER", value_name = "TIME", value_parser = units::duration, default_value = "5ms", help_heading = "Delivery")]
+    #[arg(long, env = "PRODUCER_LINGER", value_name = "TIME", value_parser = units::duration, default_value = "1ms", help_heading = "Delivery")]
     pub linger: Duration,
 
     /// Send all messages in one transaction: all or nothing
