@@ -46,7 +46,8 @@ struct Notes {
 }
 
 struct Watched {
-    lag: IntGauge,
+    /// Made when it is known: a series that begins at 0 would hide a backlog from alerts.
+    lag: Option<IntGauge>,
     /// The offset at which librdkafka found the end of the partition; -1 before.
     end_seen: i64,
 }
@@ -62,10 +63,9 @@ impl Context {
         self.notes().rebalances.pop_front()
     }
 
-    /// The partition's lag is to be shown from now on.
+    /// The partition's lag is to be shown as soon as it is known.
     pub fn watch(&self, place: Place) {
-        let lag = self.metrics.lag.with_label_values(&[&place.0, &place.1.to_string()]);
-        self.notes().assigned.insert(place, Watched { lag, end_seen: -1 });
+        self.notes().assigned.insert(place, Watched { lag: None, end_seen: -1 });
     }
 
     /// The partition went, and its series with it.
@@ -113,9 +113,9 @@ impl ClientContext for Context {
                 let place = (name.clone().into_owned(), partition.partition);
                 let Some(watched) = notes.assigned.get_mut(&place) else { continue };
                 watched.end_seen = watched.end_seen.max(partition.eof_offset);
-                // -1: not known yet.
-                if partition.consumer_lag_stored >= 0 {
-                    watched.lag.set(partition.consumer_lag_stored);
+                if let Some(lag) = partition.lag() {
+                    let labels = [place.0.as_str(), &place.1.to_string()];
+                    watched.lag.get_or_insert_with(|| self.metrics.lag.with_label_values(&labels)).set(lag);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Before the first message: the topic is there, and connecting, metadata and the producer id are not timed as a delivery.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::exit::Exit;
 use common::kafka::Failure;
@@ -13,16 +13,14 @@ use super::{NAP, Publisher, SILENCE};
 use crate::config::Config;
 use crate::context::Context;
 
+/// How long the brokers may take to make a topic.
+const CREATION: Duration = Duration::from_secs(30);
+
 impl Publisher<'_> {
     /// Waits until the brokers know the topic, so that neither connecting nor metadata is timed as a delivery.
     pub(super) fn warm_up(&self, producer: &BaseProducer<Context>) -> Result<(), Failure> {
         let Config { topic: name, create_topic, properties, connection, partition, .. } = self.config;
-        if let Some(layout) = create_topic {
-            let timeout = self.stop.deadline.map_or(SILENCE, |deadline| deadline - Instant::now().min(deadline));
-            let made = topic::create(properties, SharedContext(Arc::clone(&self.client)), name, *layout, timeout)
-                .map_err(|failure| self.client.refused().unwrap_or(failure))?;
-            tracing::info!(event = "topic", topic = name, made, "topic is there");
-        }
+        let mut create = *create_topic;
         let began = Instant::now();
         let mut missing_since = None;
         loop {
@@ -58,6 +56,15 @@ impl Publisher<'_> {
                 Known::Refused(failure) => return Err(failure),
                 Known::Missing => {
                     self.client.reached();
+                    if let Some(layout) = create.take() {
+                        let left =
+                            self.stop.deadline.map_or(CREATION, |deadline| deadline.saturating_duration_since(now));
+                        let context = SharedContext(Arc::clone(&self.client));
+                        topic::create(properties, context, name, layout, left.min(CREATION))
+                            .map_err(|failure| self.client.refused().unwrap_or(failure))?;
+                        tracing::info!(event = "topic_created", topic = name, "the topic was missing and was made");
+                        continue;
+                    }
                     if now - *missing_since.get_or_insert(now) >= topic::GRACE {
                         return Err(topic::missing(name, &connection.bootstrap_servers));
                     }

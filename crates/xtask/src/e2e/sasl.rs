@@ -56,7 +56,8 @@ fn no_write(bench: &mut Bench) -> Result<String> {
     let place = bench.login_place("no-right-to-write")?;
     let report = Report::of(with_login(bench.producer(&place), "PLAIN", STRANGER, PASSWORD).run(RUN)?, 4)?;
     ensure!(report.delivered == 0, "{report:?}");
-    ensure!(report.message.contains("Write on the topic"), "the right is not named: {}", report.message);
+    let named = report.message.contains("Write on the topic") && report.message.contains("topic guarded");
+    ensure!(named, "the right or the topic is not named: {}", report.message);
     Ok(report.message)
 }
 
