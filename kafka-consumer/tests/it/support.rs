@@ -151,7 +151,16 @@ impl Served {
 
     /// Waits until a series has this value; absent is `None`.
     pub fn wait_for_metric(&self, series: &str, value: Option<f64>) {
-        http::wait_for(self.address, "/metrics", SOON, |answer| sample(&answer.body, series) == value)
+        self.wait_for_value(series, |found| found == value);
+    }
+
+    /// Waits until a series has grown to this value.
+    pub fn wait_for_at_least(&self, series: &str, value: f64) {
+        self.wait_for_value(series, |found| found >= Some(value));
+    }
+
+    fn wait_for_value(&self, series: &str, wanted: impl Fn(Option<f64>) -> bool) {
+        http::wait_for(self.address, "/metrics", SOON, |answer| wanted(sample(&answer.body, series)))
             .unwrap_or_else(|error| panic!("{series}: {error:#}"));
     }
 }
