@@ -132,7 +132,7 @@ fn secrets_are_in_no_output() {
     let file = folder.path().join("client.properties");
     fs::write(&file, format!("sasl.password={CANARY}\nssl.key.password={CANARY}\n")).unwrap();
     let login = ["--security-protocol", "SASL_PLAINTEXT", "--sasl-mechanism", "PLAIN", "--username", "me"];
-    let run = || consumer().args(login).args(["-b", NOWHERE, "-n", "1", "--timeout", "1s"]).env("RUST_LOG", "trace");
+    let run = || consumer().args(login).args(["-b", NOWHERE, "-n", "1", "--timeout", "300ms"]).env("RUST_LOG", "trace");
     let cases = [
         (run().env("KAFKA_PASSWORD", CANARY).args(["-X", "debug=all"]), 3),
         (run().arg("--properties-file").arg(&file).args(["-X", "debug=all"]), 3),
@@ -155,7 +155,7 @@ fn secrets_are_in_no_output() {
 
 #[test]
 fn a_mistyped_variable_is_warned_of_and_others_are_not() {
-    let program = consumer().args(["-b", NOWHERE, "-n", "1", "--timeout", "1s"]);
+    let program = consumer().args(["-b", NOWHERE, "-n", "1", "--timeout", "300ms"]);
     let outcome = program.env("KAFKA_TOPC", "x").env("KAFKA_PORT", "tcp://10.0.0.1:9092").run(SOON).unwrap();
     let warned: Vec<_> = outcome.events().into_iter().filter(|event| event["event"] == "unknown_variable").collect();
     assert_eq!(warned.len(), 1, "{outcome}");

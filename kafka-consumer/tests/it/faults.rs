@@ -5,7 +5,6 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Instant;
 
-use testbed::ports::free_port;
 use testbed::process::Signal;
 
 use crate::support::{
@@ -56,9 +55,9 @@ fn brokers_that_go_and_come_back_cost_nothing_but_time() {
 }
 
 /// Runs a one-shot consumer against an address where no Kafka is; what it says of the cause.
-fn unreachable(server: &str, timeout: &str) -> String {
+fn unreachable(server: &str) -> String {
     let started = Instant::now();
-    let program = consumer().args(["-b", server, "-n", "1", "--timeout", timeout]);
+    let program = consumer().args(["-b", server, "-n", "1", "--timeout", "1s"]);
     let outcome = program.run(SOON).unwrap().expect_code(3).unwrap();
     assert!(started.elapsed() < SOON / 2, "{:?}", started.elapsed());
     let report = report(&outcome);
@@ -71,17 +70,14 @@ fn unreachable(server: &str, timeout: &str) -> String {
 
 #[test]
 fn a_one_shot_run_ends_by_its_deadline_and_names_the_cause() {
-    let closed = unreachable(NOWHERE, "1s");
+    let closed = unreachable(NOWHERE);
     assert!(closed.contains(NOWHERE) && closed.contains("Connection refused"), "{closed}");
     assert!(closed.contains("KAFKA_SECURITY_PROTOCOL"), "what to check: {closed}");
-    let port = free_port().unwrap();
-    let both = unreachable(&format!("{NOWHERE},127.0.0.1:{port}"), "1s");
-    assert!(both.contains("Connection refused"), "{both}");
 }
 
 #[test]
 fn a_host_that_does_not_exist_is_named() {
-    let message = unreachable("no-such-host.invalid:9092", "2s");
+    let message = unreachable("no-such-host.invalid:9092");
     assert!(message.contains("no-such-host.invalid") && message.contains("resolve"), "{message}");
 }
 
@@ -97,7 +93,7 @@ fn a_port_that_is_no_kafka_is_unreachable_too() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
         }
     });
-    let message = unreachable(&address, "2s");
+    let message = unreachable(&address);
     assert!(message.contains(&address), "{message}");
 }
 
@@ -105,6 +101,6 @@ fn a_port_that_is_no_kafka_is_unreachable_too() {
 fn a_port_that_says_nothing_does_not_outlast_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let message = unreachable(&address, "2s");
+    let message = unreachable(&address);
     assert!(message.contains(&address), "{message}");
 }

@@ -1,13 +1,14 @@
 //! Groups: what is stored and committed, members that come and go, and how runs end.
 
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use serde_json::Value;
 use testbed::process::{Process, Signal};
 use testbed::records::NewRecord;
 
 use crate::support::{Cluster, SOON, Served, lines, numbered, numbers, report, stop, values, wait_for_records};
 
-/// The mock lets members of a classic group come back for a session less 1 s, and the group start after 3 s.
-const SHORT_SESSION: [&str; 2] = ["-X", "session.timeout.ms=4000"];
+/// A rebalance of a classic group takes a session less 1 s on the mock.
+const SHORT_SESSION: [&str; 2] = ["-X", "session.timeout.ms=2000"];
 
 /// The places of the records behind these lines, sorted.
 fn places(stdout: &str) -> Vec<(i64, i64)> {
@@ -22,7 +23,7 @@ fn the_next_run_goes_on_where_the_last_one_ended() {
     let cluster = Cluster::new(3);
     cluster.produce(&numbered(0..300, 3));
     let mut read = Vec::new();
-    for count in ["100", "1", "150"] {
+    for count in ["100", "151"] {
         let outcome = cluster.member("g").args(["-n", count]).run(SOON).unwrap().expect_code(0).unwrap();
         assert_eq!(outcome.stdout.lines().count(), count.parse::<usize>().unwrap());
         read.extend(numbers(&outcome.stdout));
@@ -51,6 +52,22 @@ fn offsets_are_committed_at_an_interval_too() {
     cluster.produce(&numbered(5..6, 1));
     let next = cluster.consumer().args(["-g", "g", "-n", "1"]).run(SOON).unwrap().expect_code(0).unwrap();
     assert_eq!(numbers(&next.stdout), [5]);
+}
+
+#[test]
+fn a_commit_that_fails_is_counted_and_repeated_without_a_further_record() {
+    let cluster = Cluster::new(1);
+    let refusal = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE];
+    cluster.mock.fail_requests(RDKafkaApiKey::OffsetCommit, &refusal);
+    cluster.produce(&numbered(0..5, 1));
+    let served = Served::start(cluster.member("g").args(["--commit-interval", "100ms"]));
+    served.wait_for_metric(r#"kafka_consumer_commits_total{result="ok"}"#, Some(1.0));
+    assert_eq!(served.metric(r#"kafka_consumer_commits_total{result="error"}"#), Some(1.0));
+    assert_eq!(served.metric("kafka_consumer_commit_seconds_count"), Some(2.0));
+    served.process.wait_for_stderr_event("commit_failed", SOON).unwrap();
+    stop(served.process, Signal::TERM, 0);
+    let next = cluster.member("g").arg("--exit-at-end").run(SOON).unwrap().expect_code(0).unwrap();
+    assert_eq!(next.stdout, "");
 }
 
 /// Two members share six partitions while records come; one leaves, and the other goes on alone.

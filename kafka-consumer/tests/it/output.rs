@@ -1,8 +1,10 @@
 //! A standard output that is closed, full or stalled: nothing is lost, and the process says what is wrong.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
-use std::io::{PipeReader, PipeWriter, Read, pipe};
-use std::thread;
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, pipe};
+use std::sync::mpsc::channel;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use testbed::process::Signal;
@@ -34,6 +36,15 @@ fn stalled(cluster: &Cluster, flags: &[&str]) -> (Served, PipeReader) {
     let served = Served::start(cluster.consumer().args(flags).stdout(writer));
     wait_until_full(&reader);
     (served, reader)
+}
+
+/// Reads the pipe to its end, beside the test.
+fn read_on(mut reader: PipeReader) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text
+    })
 }
 
 #[test]
@@ -82,14 +93,10 @@ fn a_stalled_pipe_holds_it_up_and_then_everything_comes_once() {
     let records = more_than_a_pipe();
     cluster.produce(&records);
     let flags = ["-g", "g", "--group-protocol", "consumer"];
-    let (served, mut reader) = stalled(&cluster, &flags);
+    let (served, reader) = stalled(&cluster, &flags);
     assert_eq!(served.get("/livez").status, 200, "shorter than max.poll.interval.ms");
     assert_eq!(served.get("/metrics").status, 200);
-    let text = thread::spawn(move || {
-        let mut text = String::new();
-        reader.read_to_string(&mut text).unwrap();
-        text
-    });
+    let text = read_on(reader);
     let series = r#"kafka_consumer_records_total{partition="0",topic="test"}"#;
     served.wait_for_metric(series, Some(100.0));
     cluster.produce(&[NewRecord::value("last one").partition(0)]);
@@ -109,18 +116,48 @@ fn liveness_fails_beyond_the_poll_interval_and_the_records_come_all_the_same() {
     let cluster = Cluster::new(1);
     cluster.produce(&more_than_a_pipe());
     let limits = ["-X", "session.timeout.ms=1500", "-X", "max.poll.interval.ms=1500"];
-    let (served, mut reader) = stalled(&cluster, &[&["-p", "0"][..], &limits].concat());
+    let (served, reader) = stalled(&cluster, &[&["-p", "0"][..], &limits].concat());
     let failed = served.wait_for("/livez", 503, "the work loop has not moved for 1 s, the limit is 1 s");
     assert_eq!(failed.status, 503);
-    let text = thread::spawn(move || {
-        let mut text = String::new();
-        reader.read_to_string(&mut text).unwrap();
-        text
-    });
+    let text = read_on(reader);
     served.wait_for("/livez", 200, "ok");
     served.wait_for_metric(r#"kafka_consumer_records_total{partition="0",topic="test"}"#, Some(100.0));
     stop(served.process, Signal::TERM, 0);
     assert_eq!(text.join().unwrap().lines().count(), 100);
+}
+
+#[test]
+fn a_member_that_stalls_for_too_long_loses_nothing() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&more_than_a_pipe());
+    let limits = ["-g", "g", "-X", "session.timeout.ms=2000", "-X", "max.poll.interval.ms=2000"];
+    let (served, reader) = stalled(&cluster, &limits);
+    // librdkafka looks twice a second whether the interval has passed.
+    served.wait_for("/livez", 503, "has not moved for 3 s");
+    let (last_seen, last) = channel();
+    let text = thread::spawn(move || {
+        let mut text = String::new();
+        for line in BufReader::new(reader).lines() {
+            let line = line.unwrap();
+            if line.contains("last one") {
+                last_seen.send(()).unwrap();
+            }
+            text += &(line + "\n");
+        }
+        text
+    });
+    // Its partition is lost and comes again, and with it what was not committed.
+    let lost = served.process.wait_for_stderr_events("rebalance", 2, SOON).unwrap();
+    assert_eq!(lost["kind"], "lost");
+    served.process.wait_for_stderr_events("rebalance", 3, SOON).unwrap();
+    served.wait_for("/livez", 200, "ok");
+    cluster.produce(&[NewRecord::value("last one").partition(0)]);
+    last.recv_timeout(SOON).unwrap();
+    let outcome = stop(served.process, Signal::TERM, 0);
+    let logged: BTreeSet<_> = values(&text.join().unwrap()).into_iter().collect();
+    assert_eq!(logged.len(), 101, "each at least once\n{outcome}");
+    let rest = cluster.member("g").arg("--exit-at-end").run(SOON).unwrap().expect_code(0).unwrap();
+    assert_eq!(rest.stdout, "", "all was committed");
 }
 
 #[test]
@@ -148,13 +185,9 @@ fn a_run_that_is_done_is_not_held_up_by_brokers_that_went() {
     let cluster = Cluster::new(1);
     cluster.produce(&more_than_a_pipe());
     let flags = ["-g", "g", "--group-protocol", "consumer", "-n", "100", "--drain-timeout", "1s"];
-    let (served, mut reader) = stalled(&cluster, &flags);
+    let (served, reader) = stalled(&cluster, &flags);
     cluster.mock.all_down().unwrap();
-    let text = thread::spawn(move || {
-        let mut text = String::new();
-        reader.read_to_string(&mut text).unwrap();
-        text
-    });
+    let text = read_on(reader);
     let outcome = served.process.wait(Duration::from_secs(10)).unwrap().expect_code(1).unwrap();
     assert!(report(&outcome)["message"].as_str().unwrap().contains("could not be committed"), "{outcome}");
     assert_eq!(text.join().unwrap().lines().count(), 100);

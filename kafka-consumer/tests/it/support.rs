@@ -29,7 +29,9 @@ pub struct Cluster {
 impl Cluster {
     /// One broker.
     pub fn new(partitions: i32) -> Self {
-        Self { mock: Mock::with_topic(TOPIC, partitions).unwrap() }
+        let mock = Mock::with_topic(TOPIC, partitions).unwrap();
+        mock.group_start_delay(Duration::from_millis(500)).unwrap();
+        Self { mock }
     }
 
     /// The program with this cluster's address.
@@ -37,7 +39,7 @@ impl Cluster {
         consumer().arg("-b").arg(self.mock.bootstrap_servers())
     }
 
-    /// [`Cluster::consumer`] in a group of the broker's kind: the mock's classic groups wait for 3 s before they start.
+    /// [`Cluster::consumer`] in a group of the brokers' protocol, which is quicker on the mock than a classic one.
     pub fn member(&self, group: &str) -> Program {
         self.consumer().args(["--group-protocol", "consumer", "--group", group])
     }
@@ -149,7 +151,16 @@ impl Served {
 
     /// Waits until a series has this value; absent is `None`.
     pub fn wait_for_metric(&self, series: &str, value: Option<f64>) {
-        http::wait_for(self.address, "/metrics", SOON, |answer| sample(&answer.body, series) == value)
+        self.wait_for_value(series, |found| found == value);
+    }
+
+    /// Waits until a series has grown to this value.
+    pub fn wait_for_at_least(&self, series: &str, value: f64) {
+        self.wait_for_value(series, |found| found >= Some(value));
+    }
+
+    fn wait_for_value(&self, series: &str, wanted: impl Fn(Option<f64>) -> bool) {
+        http::wait_for(self.address, "/metrics", SOON, |answer| wanted(sample(&answer.body, series)))
             .unwrap_or_else(|error| panic!("{series}: {error:#}"));
     }
 }
