@@ -425,7 +425,7 @@ fn the_help_is_complete() {
     let outcome = run(producer().arg("--help")).expect_code(0).unwrap();
     let groups = ["Messages:", "Delivery:", "Connection:", "Report and health:", "Logging (on stderr):"];
     assert_says(&outcome.stdout, &groups);
-    assert_says(&outcome.stdout, &["[env: PRODUCER_MESSAGES]", "[default: 5ms]", "[default: localhost:9092]"]);
+    assert_says(&outcome.stdout, &["[env: PRODUCER_MESSAGES]", "[default: 1ms]", "[default: localhost:9092]"]);
     assert_says(&outcome.stdout, &["Examples:", "kafka-producer -n 1000", "KAFKA_PASSWORD", "_FILE", ".env.secret"]);
     assert_says(&outcome.stdout, &["Exit codes:"]);
     for exit in common::exit::Exit::ALL {
