@@ -7,14 +7,17 @@ use super::super::measure::{Sample, Sink};
 use super::super::results::Section;
 use super::super::setting::{Setting, add_throughput};
 
+/// Makes the command for a topic and a number of messages, or says why there is none.
+pub type Command<'a> = Box<dyn Fn(&str, u64) -> Result<Invocation, String> + 'a>;
+
 /// One program in the contest.
 pub struct Contestant<'a> {
     /// As in the table.
     pub name: &'static str,
     /// Messages in a run: fewer for the slow.
     pub messages: u64,
-    /// Makes the command for a topic, or says why there is none.
-    pub command: Box<dyn Fn(&str, u64) -> Result<Invocation, String> + 'a>,
+    /// What it runs.
+    pub command: Command<'a>,
     /// Whether a failure of it is a failure of the benchmark, rather than a line in the table.
     pub ours: bool,
 }

@@ -2,16 +2,16 @@
 
 mod consume;
 mod contest;
-//mod groups;
-//mod latency;
-//mod limit;
-//mod options;
-//mod partitions;
+mod groups;
+mod latency;
+mod limit;
+mod options;
+mod partitions;
 mod produce;
-//mod shares;
-//mod sizes;
-//mod start;
-//mod wide;
+mod shares;
+mod sizes;
+mod start;
+mod wide;
 
 use anyhow::Result;
 
@@ -25,13 +25,13 @@ pub type Measure = fn(&Setting) -> Result<Section>;
 pub const ALL: &[(&str, Measure)] = &[
     ("produce", produce::measure),
     ("consume", consume::measure),
-    //("sizes", sizes::measure),
-    //("options", options::measure),
-    //("latency", latency::measure),
-    //("start", start::measure),
-    //("partitions", partitions::measure),
-    //("wide", wide::measure),
-    //("groups", groups::measure),
-    //("shares", shares::measure),
-    //("limit", limit::measure),
+    ("sizes", sizes::measure),
+    ("options", options::measure),
+    ("latency", latency::measure),
+    ("start", start::measure),
+    ("partitions", partitions::measure),
+    ("wide", wide::measure),
+    ("groups", groups::measure),
+    ("shares", shares::measure),
+    ("limit", limit::measure),
 ];
