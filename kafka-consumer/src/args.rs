@@ -7,7 +7,6 @@ use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use common::args::{ConnectionArgs, Listen, LogArgs};
 use common::config::units;
-use common::exit::Exit;
 
 /// Logs every record of Kafka topics on stdout, a JSON object a line, and serves metrics and health.
 #[derive(Debug, Parser)]
@@ -266,14 +265,13 @@ pub fn command(version: String) -> clap::Command {
 fn examples() -> String {
     format!(
         "Examples:\n  \
-         kafka-consumer                                      topic test of localhost:9092, as a member of a group\n  \
+         kafka-consumer                                      topic test of localhost:9092\n  \
          kafka-consumer -t orders --from beginning | jq .value\n  \
-         kafka-consumer -t orders -p 0 --from time:-1h -n 10   the last hour's first ten records of partition 0\n  \
-         kafka-consumer -t '^orders\\..*' --redact user.email    several topics, an e-mail address withheld\n  \
-         kafka-consumer config                               what is set, and where it came from\n\n\
-         Secrets come from variables or files only: KAFKA_PASSWORD, KAFKA_SSL_KEY_PASSWORD, KAFKA_OAUTH_CLIENT_SECRET,\n\
-         each also as ..._FILE. Settings are also read from .env.secret and .env.shared in the working folder (or ENV_DIR).\n\n{}",
-        Exit::help()
+         kafka-consumer -t orders -p 0 --from time:-1h -n 10 ten records of the last hour\n  \
+         kafka-consumer -t '^orders\\..*' --redact user.email several topics, a field withheld\n  \
+         kafka-consumer config                               what is set, and where\n\n\
+         {}",
+        common::args::help_footer()
     )
 }
 

@@ -21,10 +21,11 @@ pub struct Batch {
     pub partitions: Partitions,
     metrics: ConsumerMetrics,
     latency: LocalHistogram,
-    /// Records logged since the start.
+    /// Records taken since the start, those included that wait to be written.
     pub records: u64,
-    /// Their keys and values, in bytes.
-    pub bytes: u64,
+    bytes: u64,
+    /// Records written since the start, and their keys and values in bytes.
+    pub written: (u64, u64),
 }
 
 impl Batch {
@@ -38,6 +39,7 @@ impl Batch {
             metrics: metrics.clone(),
             records: 0,
             bytes: 0,
+            written: (0, 0),
         }
     }
 
@@ -87,6 +89,7 @@ impl Batch {
         let written = self.output.write()?;
         self.metrics.log_bytes.inc_by(written as u64);
         self.latency.flush();
+        self.written = (self.records, self.bytes);
         Ok(())
     }
 }

@@ -95,6 +95,16 @@ impl Config {
         }
     }
 
+    /// What is read, for messages: `topic orders, group billing`.
+    pub fn subject(&self) -> String {
+        match &self.subscription {
+            Subscription::Group { topics } => {
+                format!("topic {}, group {}", topics.join(","), self.properties.get("group.id").unwrap_or_default())
+            }
+            Subscription::Partitions { topic, .. } => format!("topic {topic}"),
+        }
+    }
+
     /// Whether the run has an end of its own.
     pub fn one_shot(&self) -> bool {
         self.max_messages.is_some() || self.exit_at_end

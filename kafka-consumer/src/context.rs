@@ -4,14 +4,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use common::kafka::ClientState;
 use prometheus::IntGauge;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
@@ -42,14 +41,13 @@ struct Notes {
     rebalances: VecDeque<Rebalance>,
     /// Partitions of this process, with their lag.
     assigned: HashMap<Place, Watched>,
-    /// When the commit was sent whose answer is awaited.
-    commit_sent: Option<Instant>,
     /// Whether the group has told this member its part, if only that it has none.
     settled: bool,
 }
 
 struct Watched {
-    lag: IntGauge,
+    /// Made when it is known: a series that begins at 0 would hide a backlog from alerts.
+    lag: Option<IntGauge>,
     /// The offset at which librdkafka found the end of the partition; -1 before.
     end_seen: i64,
 }
@@ -65,10 +63,9 @@ impl Context {
         self.notes().rebalances.pop_front()
     }
 
-    /// The partition's lag is to be shown from now on.
+    /// The partition's lag is to be shown as soon as it is known.
     pub fn watch(&self, place: Place) {
-        let lag = self.metrics.lag.with_label_values(&[&place.0, &place.1.to_string()]);
-        self.notes().assigned.insert(place, Watched { lag, end_seen: -1 });
+        self.notes().assigned.insert(place, Watched { lag: None, end_seen: -1 });
     }
 
     /// The partition went, and its series with it.
@@ -91,26 +88,6 @@ impl Context {
     /// Whether librdkafka has read the partition up to this offset, be it only markers of transactions.
     pub fn end_seen(&self, place: &Place, end: i64) -> bool {
         self.notes().assigned.get(place).is_some_and(|watched| watched.end_seen >= end)
-    }
-
-    /// A commit was sent; its answer comes to `commit_callback`.
-    pub fn commit_sent(&self) {
-        self.notes().commit_sent = Some(Instant::now());
-    }
-
-    /// Counts the answer to a commit.
-    pub fn commit_answered(&self, sent: Instant, result: &KafkaResult<()>) {
-        self.metrics.commit_seconds.observe(sent.elapsed().as_secs_f64());
-        match result {
-            Ok(()) => self.metrics.commits.with_label_values(&["ok"]).inc(),
-            Err(error) => {
-                self.metrics.commits.with_label_values(&["error"]).inc();
-                tracing::warn!(
-                    event = "commit_failed",
-                    "offsets are not committed, and will be with the next commit: {error}"
-                );
-            }
-        }
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -136,9 +113,9 @@ impl ClientContext for Context {
                 let place = (name.clone().into_owned(), partition.partition);
                 let Some(watched) = notes.assigned.get_mut(&place) else { continue };
                 watched.end_seen = watched.end_seen.max(partition.eof_offset);
-                // -1: not known yet.
-                if partition.consumer_lag_stored >= 0 {
-                    watched.lag.set(partition.consumer_lag_stored);
+                if let Some(lag) = partition.lag() {
+                    let labels = [place.0.as_str(), &place.1.to_string()];
+                    watched.lag.get_or_insert_with(|| self.metrics.lag.with_label_values(&labels)).set(lag);
                 }
             }
         }
@@ -162,13 +139,5 @@ impl ConsumerContext for Context {
             Rebalance::Revoke(places)
         };
         self.notes().rebalances.push_back(change);
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        // Commits that wait for their answer are counted by the loop; this is the other kind.
-        let sent = self.notes().commit_sent.take();
-        if let Some(sent) = sent {
-            self.commit_answered(sent, &result);
-        }
     }
 }

@@ -6,9 +6,11 @@
 pub mod args;
 mod assignment;
 mod batch;
+mod commits;
 pub mod config;
 mod context;
 mod headers;
+mod membership;
 pub mod metrics;
 mod output;
 mod partitions;
@@ -94,7 +96,8 @@ fn start(config: Config, program: Program) -> Result<Exit, Exit> {
         let (http, registry) = (registered.http.clone(), registered.metrics.registry().clone());
         (listener, Admin { registry, http, health: health.clone(), program })
     });
-    let client = life::client_state(registered.client.clone(), config.connection.oauth.clone()).map_err(usage)?;
+    let client = life::client_state(config.subject(), registered.client.clone(), config.connection.oauth.clone())
+        .map_err(usage)?;
     let drain_limit = config.drain_timeout;
     let surroundings = Surroundings { admin, health: health.clone(), shutdown: shutdown.clone(), drain_limit };
     let work = Work { config, client, metrics: registered.consumer, health, shutdown };

@@ -134,6 +134,11 @@ impl Partitions {
         Ok((offsets.count() > 0).then_some(offsets))
     }
 
+    /// Whether something that was written has not been committed.
+    pub fn has_uncommitted(&self) -> bool {
+        self.slots.iter().any(|slot| slot.written > slot.committed)
+    }
+
     /// The last commit failed: all is to be committed again.
     pub fn commit_again(&mut self) {
         for slot in &mut self.slots {

@@ -7,14 +7,16 @@ use common::exit::Exit;
 use common::health::Health;
 use common::kafka::{ClientState, Failure, client_config};
 use common::shutdown::{Shutdown, Signal};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::assignment::Assignment;
 use crate::batch::Batch;
+use crate::commits::Commits;
 use crate::config::{Config, Subscription};
 use crate::context::{Context, Rebalance};
+use crate::membership::Membership;
 use crate::metrics::{ConsumerMetrics, RebalanceKind};
 use crate::output::Unwritable;
 use crate::preflight::{Finding, Preflight};
@@ -25,6 +27,8 @@ const IDLE: Duration = Duration::from_millis(100);
 const SILENCE: Duration = Duration::from_secs(120);
 /// A look at the closing client.
 const CLOSING: Duration = Duration::from_millis(50);
+/// How long the commit before a revocation may hold the group up. Missed, the next member logs the records again.
+const REVOKE_COMMIT: Duration = Duration::from_secs(5);
 
 /// Why the loop ended.
 enum End {
@@ -56,7 +60,8 @@ pub struct Polled {
 /// The loop with all it holds.
 pub struct Poller<'a> {
     config: &'a Config,
-    consumer: BaseConsumer<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
+    commits: Commits,
     client: Arc<ClientState>,
     metrics: &'a ConsumerMetrics,
     health: &'a Health,
@@ -64,6 +69,7 @@ pub struct Poller<'a> {
     batch: Batch,
     preflight: Preflight,
     assignment: Assignment,
+    membership: Membership,
     started: Instant,
     committed: Instant,
     was_ready: bool,
@@ -86,8 +92,10 @@ impl<'a> Poller<'a> {
         let consumer: BaseConsumer<Context> = client_config(&config.properties)
             .create_with_context(context)
             .map_err(|error| Failure::creation(&error))?;
+        let consumer = Arc::new(consumer);
         let poller = Self {
             config,
+            commits: Commits::new(Arc::clone(&consumer), metrics.clone()),
             consumer,
             client,
             metrics,
@@ -96,6 +104,7 @@ impl<'a> Poller<'a> {
             batch: Batch::new(config.log.clone(), metrics),
             preflight: Preflight::new(config),
             assignment: Assignment::new(config),
+            membership: Membership::default(),
             started: Instant::now(),
             committed: Instant::now(),
             was_ready: false,
@@ -109,7 +118,12 @@ impl<'a> Poller<'a> {
     pub fn run(mut self) -> Polled {
         let end = self.consume();
         let end = self.finish(end);
-        let (records, bytes, elapsed) = (self.batch.records, self.batch.bytes, self.started.elapsed());
+        if !self.consumer.closed() {
+            // Dropped, it would wait for the brokers without an end.
+            std::mem::forget(Arc::clone(&self.consumer));
+        }
+        let (records, bytes) = self.batch.written;
+        let elapsed = self.started.elapsed();
         let (exit, message) = self.verdict(end);
         Polled { records, bytes, elapsed, exit, message }
     }
@@ -159,6 +173,7 @@ impl<'a> Poller<'a> {
         if let Some(failure) = self.client.refused() {
             return Some(End::Failed(failure));
         }
+        self.take_commit_answers(Instant::now());
         if self.committed.elapsed() >= self.config.commit_interval {
             self.commit_later();
         }
@@ -168,6 +183,12 @@ impl<'a> Poller<'a> {
             }
             if let Err(failure) = self.look_for_topics() {
                 return Some(End::Failed(failure));
+            }
+            if self.assignment.is_group()
+                && !self.consumer.context().settled()
+                && self.membership.is_old(&self.consumer)
+            {
+                self.consumer.context().settle();
             }
         }
         self.update_readiness();
@@ -212,7 +233,8 @@ impl<'a> Poller<'a> {
 
     /// Until every topic was found and the group has shared them out.
     fn look_for_topics(&mut self) -> Result<(), Failure> {
-        match self.preflight.look(&self.consumer) {
+        let reading = self.batch.partitions.len() > 0;
+        match self.preflight.look(&self.consumer, reading) {
             Finding::Nothing => Ok(()),
             Finding::Refused(failure) => Err(failure),
             Finding::Missing(topic) if self.config.one_shot() => {
@@ -222,7 +244,6 @@ impl<'a> Poller<'a> {
                 tracing::warn!(event = "topic_missing", topic, "the topic does not exist: waiting for it");
                 Ok(())
             }
-            Finding::Appeared => self.subscribe(),
             Finding::Found { partitions } => {
                 self.client.reached();
                 let Subscription::Partitions { topic, partitions: wanted } = &self.config.subscription else {
@@ -257,7 +278,7 @@ impl<'a> Poller<'a> {
                 let lost = self.consumer.assignment_lost();
                 self.write()?;
                 if !lost {
-                    self.commit_now();
+                    self.commit_now(REVOKE_COMMIT);
                 }
                 let revoked = self.assignment.revoke(&self.consumer, &mut self.batch.partitions, &places);
                 revoked.map_err(End::Failed)?;
@@ -280,31 +301,33 @@ impl<'a> Poller<'a> {
     /// Commits what was written, without waiting for the answer.
     fn commit_later(&mut self) {
         self.committed = Instant::now();
-        if !self.assignment.is_group() {
+        if !self.assignment.is_group() || self.commits.is_waiting() {
             return;
         }
-        if let Some(offsets) = self.take_uncommitted() {
-            self.consumer.context().commit_sent();
-            if let Err(error) = self.consumer.commit(&offsets, CommitMode::Async) {
-                self.consumer.context().commit_answered(self.committed, &Err(error));
-                self.batch.partitions.commit_again();
-            }
+        if let Some(offsets) = self.take_uncommitted()
+            && self.commits.send(&offsets).is_err()
+        {
+            self.batch.partitions.commit_again();
         }
     }
 
-    /// Commits what was written and waits for the answer. `false` when it was not committed.
-    fn commit_now(&mut self) -> bool {
-        self.committed = Instant::now();
+    /// Commits what was written and waits for the answer. `false` when it was not committed in time.
+    fn commit_now(&mut self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
         if !self.assignment.is_group() {
             return true;
         }
-        let Some(offsets) = self.take_uncommitted() else { return true };
-        let result = self.consumer.commit(&offsets, CommitMode::Sync);
-        self.consumer.context().commit_answered(self.committed, &result);
-        if result.is_err() {
+        // One that is on its way first, as it may fail.
+        self.take_commit_answers(deadline);
+        self.commit_later();
+        self.take_commit_answers(deadline);
+        !self.commits.is_waiting() && !self.batch.partitions.has_uncommitted()
+    }
+
+    fn take_commit_answers(&mut self, deadline: Instant) {
+        if !self.commits.answers(deadline) {
             self.batch.partitions.commit_again();
         }
-        result.is_ok()
     }
 
     fn take_uncommitted(&mut self) -> Option<TopicPartitionList> {
@@ -320,11 +343,12 @@ impl<'a> Poller<'a> {
     fn update_readiness(&mut self) {
         let settled = self.consumer.context().settled();
         let ready = match self.preflight.waiting_for() {
-            Some(reason) => Err(reason),
-            None if !settled => Err("the group has not shared out the partitions yet".to_owned()),
-            None if !self.client.has_contact() => {
+            // Explains everything else, so it comes first.
+            _ if !self.client.has_contact() => {
                 Err(self.client.unreachable(&self.config.connection.bootstrap_servers).message)
             }
+            Some(reason) => Err(reason),
+            None if !settled => Err("the group has not shared out the partitions yet".to_owned()),
             None => Ok(()),
         };
         match ready {
@@ -368,7 +392,7 @@ impl<'a> Poller<'a> {
             let asked = self.config.max_messages.map_or("all".to_owned(), |limit| limit.to_string());
             End::Failed(Failure::new(
                 Exit::Incomplete,
-                format!("--timeout passed after {} records, asked were {asked}", self.batch.records),
+                format!("--timeout passed after {} records, asked were {asked}", self.batch.written.0),
             ))
         })
     }
@@ -397,7 +421,8 @@ impl<'a> Poller<'a> {
         {
             end = unwritable;
         }
-        let committed = self.commit_now();
+        // The other half is for leaving the group.
+        let committed = self.commit_now(self.config.drain_timeout / 2);
         if let Err(error) = self.consumer.close_queue() {
             tracing::debug!(event = "close", "{error}");
         }
@@ -432,7 +457,7 @@ impl<'a> Poller<'a> {
             End::Done | End::Closed => (Exit::Ok, None),
             End::Signal(signal) if self.config.one_shot() => {
                 let reason =
-                    format!("{} came after {} records, before the run was done", signal.name(), self.batch.records);
+                    format!("{} came after {} records, before the run was done", signal.name(), self.batch.written.0);
                 (signal.exit(), Some(reason))
             }
             End::Signal(_) => (Exit::Ok, None),

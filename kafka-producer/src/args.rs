@@ -7,7 +7,6 @@ use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use common::args::{ConnectionArgs, Listen, LogArgs};
 use common::config::units::{self, Rate};
-use common::exit::Exit;
 use common::kafka::topic::Layout;
 
 /// Publishes N messages to a Kafka topic, waits for every acknowledgement and exits with an honest verdict.
@@ -267,14 +266,13 @@ pub fn command(version: String) -> clap::Command {
 fn examples() -> String {
     format!(
         "Examples:\n  \
-         kafka-producer -n 1000                              1,000 demo messages to localhost:9092, topic test\n  \
-         kafka-producer --size 1KiB -n 1000000 --rate 5k/s     a steady load\n  \
-         kafka-producer -i orders.ndjson --input-format json   records from a file\n  \
-         kafka-producer -k '{{{{seq}}}}' --value 'hello {{{{uuid}}}}'  templates\n  \
-         kafka-producer config                               what is set, and where it came from\n\n\
-         Secrets come from variables or files only: KAFKA_PASSWORD, KAFKA_SSL_KEY_PASSWORD, KAFKA_OAUTH_CLIENT_SECRET,\n\
-         each also as ..._FILE. Settings are also read from .env.secret and .env.shared in the working folder (or ENV_DIR).\n\n{}",
-        Exit::help()
+         kafka-producer -n 1000                              demo messages to localhost:9092\n  \
+         kafka-producer --size 1KiB -n 1000000 -r 5k/s       a steady load\n  \
+         kafka-producer -i orders.ndjson --input-format json records from a file\n  \
+         kafka-producer -k '{{{{seq}}}}' --value 'hi {{{{uuid}}}}'   templates\n  \
+         kafka-producer config                               what is set, and where\n\n\
+         {}",
+        common::args::help_footer()
     )
 }
 

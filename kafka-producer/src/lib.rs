@@ -87,7 +87,12 @@ fn start(mut config: Config, program: Program) -> Result<Exit, Exit> {
         let (http, registry) = (registered.http.clone(), registered.metrics.registry().clone());
         (listener, Admin { registry, http, health: health.clone(), program })
     });
-    let client = life::client_state(registered.client.clone(), config.connection.oauth.clone()).map_err(usage)?;
+    let client = life::client_state(
+        format!("topic {}", config.topic),
+        registered.client.clone(),
+        config.connection.oauth.clone(),
+    )
+    .map_err(usage)?;
     let tally = Tally::new(registered.producer.clone()).map_err(|error| usage(error.to_string()))?;
     let drain_limit = config.drain_timeout + REPORT_TIME;
     let stop = Stop::new(shutdown.clone(), config.timeout);

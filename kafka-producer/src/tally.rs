@@ -226,3 +226,33 @@ impl Tally {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use common::metrics::Program;
+
+    use super::*;
+    use crate::metrics::register;
+
+    #[test]
+    fn what_was_never_transmitted_is_unsent_and_no_failure() {
+        let program = Program { program: "test", version: "1", librdkafka: String::new(), features: String::new() };
+        let metrics = register(&program).unwrap().producer;
+        let tally = Tally::new(metrics.clone()).unwrap();
+        tally.not_taken(RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
+        tally.undelivered(RDKafkaErrorCode::PurgeQueue, "test", 0);
+        tally.undelivered(RDKafkaErrorCode::PurgeInflight, "test", 0);
+        tally.undelivered(RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
+        let counts = tally.counts();
+        assert_eq!((counts.delivered, counts.failed, counts.unsent), (0, 2, 2));
+        assert_eq!(counts.errors["MessageSizeTooLarge"], 2, "the report names both");
+        let failed = |error: &str| metrics.failed.with_label_values(&[error]).get();
+        assert_eq!((failed("MessageSizeTooLarge"), failed("PurgeInflight"), failed("PurgeQueue")), (1, 1, 0));
+        assert!(
+            !tally.has_refusal() && tally.refused_message().is_some(),
+            "one message too large is no end of the run"
+        );
+    }
+}

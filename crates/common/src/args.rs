@@ -8,6 +8,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgMatches, ValueEnum};
 
 use crate::config::SecretVariable;
+use crate::exit::Exit;
 
 /// How to reach the brokers and how to log in.
 #[derive(Clone, Debug, clap::Args)]
@@ -98,6 +99,17 @@ pub const SECRETS: [SecretVariable; 3] = [
         property: None,
     },
 ];
+
+/// The end of both programs' `--help`: what no flag says.
+pub fn help_footer() -> String {
+    let secrets: Vec<&str> = SECRETS.iter().map(|secret| secret.name).collect();
+    format!(
+        "Secrets come from variables or files only: {}, each also as ..._FILE.\n\
+         Settings are also read from .env.secret and .env.shared in the working folder (or ENV_DIR).\n\n{}",
+        secrets.join(", "),
+        Exit::help()
+    )
+}
 
 /// Transport and login of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -259,9 +259,10 @@ pub fn version(program: &crate::metrics::Program) -> String {
 /// # Errors
 /// When the certificate authorities of the token endpoint cannot be read.
 pub fn client_state(
+    subject: String,
     metrics: crate::metrics::ClientMetrics,
     oauth: Option<crate::config::connection::Oauth>,
 ) -> Result<Arc<crate::kafka::ClientState>, String> {
     let tokens = oauth.map(crate::kafka::oauth::TokenSource::new).transpose()?;
-    Ok(Arc::new(crate::kafka::ClientState::new(metrics, tokens)))
+    Ok(Arc::new(crate::kafka::ClientState::new(subject, metrics, tokens)))
 }

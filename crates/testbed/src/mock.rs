@@ -6,13 +6,18 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rdkafka::ClientConfig;
+use rdkafka::bindings::{rd_kafka_handle_mock_cluster, rd_kafka_mock_group_initial_rebalance_delay_ms};
 use rdkafka::mocking::MockCluster;
-use rdkafka::producer::DefaultProducerContext;
+use rdkafka::producer::{BaseProducer, DefaultProducerContext, Producer};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+use crate::spawn::no_spawning;
 
 /// A mock cluster; its brokers are numbered from 1. It stays on the thread that made it, and its brokers end when it drops.
 pub struct Mock {
-    cluster: MockCluster<'static, DefaultProducerContext>,
+    /// The client that the cluster belongs to.
+    client: BaseProducer,
 }
 
 /// All brokers, where librdkafka takes the number of one.
@@ -20,9 +25,12 @@ const ALL_BROKERS: i32 = -1;
 
 impl Mock {
     /// Starts this many brokers.
+    #[allow(clippy::disallowed_methods, reason = "the testbed knows nothing of the programs' configuration")]
     pub fn start(brokers: i32) -> Result<Self> {
-        let cluster = MockCluster::new(brokers).context("the mock cluster does not start")?;
-        Ok(Self { cluster })
+        let mut config = ClientConfig::new();
+        config.set("test.mock.num.brokers", brokers.to_string());
+        let client: BaseProducer = config.create().context("the mock cluster does not start")?;
+        Ok(Self { client })
     }
 
     /// Starts one broker that already has a topic.
@@ -34,22 +42,26 @@ impl Mock {
 
     /// The brokers' addresses, as clients take them.
     pub fn bootstrap_servers(&self) -> String {
-        self.cluster.bootstrap_servers()
+        self.cluster().bootstrap_servers()
     }
 
     /// Creates a topic.
     pub fn create_topic(&self, topic: &str, partitions: i32, replication: i32) -> Result<()> {
-        self.cluster.create_topic(topic, partitions, replication).with_context(|| format!("can't create topic {topic}"))
+        self.cluster()
+            .create_topic(topic, partitions, replication)
+            .with_context(|| format!("can't create topic {topic}"))
     }
 
     /// Disconnects everybody from one broker, and refuses new connections. Its partitions do not move.
     pub fn broker_down(&self, broker: i32) -> Result<()> {
-        Ok(self.cluster.broker_down(broker)?)
+        // librdkafka closes the port, takes it again at once, and ends this process when it is not free.
+        let _spawning = no_spawning();
+        Ok(self.cluster().broker_down(broker)?)
     }
 
     /// Lets one broker accept connections again.
     pub fn broker_up(&self, broker: i32) -> Result<()> {
-        Ok(self.cluster.broker_up(broker)?)
+        Ok(self.cluster().broker_up(broker)?)
     }
 
     /// [`Mock::broker_down`] for all brokers.
@@ -64,7 +76,7 @@ impl Mock {
 
     /// Delays each answer of one broker.
     pub fn round_trip_time(&self, broker: i32, delay: Duration) -> Result<()> {
-        Ok(self.cluster.broker_round_trip_time(broker, delay)?)
+        Ok(self.cluster().broker_round_trip_time(broker, delay)?)
     }
 
     /// Delays each answer of all brokers.
@@ -74,26 +86,38 @@ impl Mock {
 
     /// Moves a partition to another broker, or leaves it without a leader.
     pub fn move_leader(&self, topic: &str, partition: i32, broker: Option<i32>) -> Result<()> {
-        Ok(self.cluster.partition_leader(topic, partition, broker)?)
+        Ok(self.cluster().partition_leader(topic, partition, broker)?)
     }
 
     /// Lets the next requests of a kind fail with these errors, one each, in this order.
     pub fn fail_requests(&self, kind: RDKafkaApiKey, errors: &[RDKafkaRespErr]) {
-        self.cluster.request_errors(kind, errors);
+        self.cluster().request_errors(kind, errors);
     }
 
     /// Forgets what is left of [`Mock::fail_requests`].
     pub fn clear_failures(&self, kind: RDKafkaApiKey) {
-        self.cluster.clear_request_errors(kind);
+        self.cluster().clear_request_errors(kind);
     }
 
     /// The error that metadata reports for a topic from now on.
     pub fn topic_error(&self, topic: &str, error: RDKafkaRespErr) -> Result<()> {
-        Ok(self.cluster.topic_error(topic, error)?)
+        Ok(self.cluster().topic_error(topic, error)?)
+    }
+
+    /// How long a classic group waits for more members before its first assignment: 3 s, as on real brokers, if not set.
+    #[allow(unsafe_code, reason = "rdkafka does not hand this setting of the mock cluster out")]
+    pub fn group_start_delay(&self, delay: Duration) -> Result<()> {
+        let delay = delay.as_millis().try_into()?;
+        // SAFETY: the client is alive, and so is the cluster that it was made with.
+        unsafe {
+            let cluster = rd_kafka_handle_mock_cluster(self.client.client().native_ptr());
+            rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, delay);
+        }
+        Ok(())
     }
 
     /// Everything else that the mock cluster can do: racks, coordinators, API versions, followers.
-    pub fn cluster(&self) -> &MockCluster<'static, DefaultProducerContext> {
-        &self.cluster
+    pub fn cluster(&self) -> MockCluster<'_, DefaultProducerContext> {
+        self.client.client().mock_cluster().expect("the client was made with a mock cluster")
     }
 }

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
@@ -30,6 +30,13 @@ fn working_setpriv() -> Option<PathBuf> {
     tried.is_ok_and(|status| status.success()).then_some(setpriv)
 }
 
+/// Held, no child is being started. One that is has copies of all our sockets until it becomes its program, so that a port
+/// closed by us is not free yet.
+pub(crate) fn no_spawning() -> MutexGuard<'static, ()> {
+    static SPAWNING: Mutex<()> = Mutex::new(());
+    SPAWNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Spawns from a thread that lives as long as the process: the kernel's "parent" is the thread that forked, and a test's
 /// thread may well end before a broker that other tests share.
 pub(crate) fn spawn(command: Command) -> Result<Child> {
@@ -42,7 +49,9 @@ pub(crate) fn spawn(command: Command) -> Result<Child> {
             .spawn(move || {
                 for (mut command, reply) in inbox {
                     // The command is dropped before the reply: it may hold our copy of a pipe's writing end.
+                    let spawning = no_spawning();
                     let spawned = command.spawn();
+                    drop(spawning);
                     drop(command);
                     let _ = reply.send(spawned);
                 }

@@ -49,7 +49,11 @@ impl Consumer {
     /// Starts it, its lines counted in `into`. It may not be ready yet.
     pub fn start(program: Program, into: &Shared) -> Result<Self> {
         let (reader, writer) = pipe()?;
-        let process = program.stdout(writer).spawn()?;
+        Self::attach(program.stdout(writer).spawn()?, reader, into)
+    }
+
+    /// Begins to read the lines of one that was started with the other end of this pipe.
+    pub fn attach(process: Process, reader: PipeReader, into: &Shared) -> Result<Self> {
         let into = Arc::clone(into);
         let reader = thread::spawn(move || read(reader, &into));
         let event = process.wait_for_stderr_event("admin_listening", READY)?;
@@ -71,6 +75,13 @@ impl Consumer {
         Ok(())
     }
 
+    /// Waits until `/metrics` has this line.
+    pub fn wait_for_metric(&self, line: &str, timeout: Duration) -> Result<()> {
+        let has = |answer: &http::Response| answer.body.lines().any(|found| found == line);
+        let answer = http::wait_for(self.admin.as_str(), "/metrics", timeout, has);
+        answer.map(drop).with_context(|| format!("/metrics has not said {line:?}; the log:\n{}", self.process.stderr()))
+    }
+
     /// What `/metrics` says now.
     pub fn metrics(&self) -> Result<String> {
         Ok(http::get(self.admin.as_str(), "/metrics")?.body)
@@ -89,12 +100,7 @@ impl Consumer {
 
     /// Waits for its end, with all its lines counted.
     pub fn wait(self) -> Result<Outcome> {
-        self.wait_for(END)
-    }
-
-    /// As [`Consumer::wait`], for as long as it takes.
-    pub fn wait_for(self, timeout: Duration) -> Result<Outcome> {
-        let outcome = self.process.wait(timeout)?;
+        let outcome = self.process.wait(END)?;
         // Nobody has the pipe's writing end any more.
         let _ = self.reader.join();
         Ok(outcome)

@@ -4,13 +4,10 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::terminal::Step;
-
-/// What librdkafka and OpenSSL are compiled with.
-const TOOLS: [&str; 3] = ["make", "cc", "perl"];
 
 /// Where the two programs are.
 pub struct Programs {
@@ -28,7 +25,6 @@ pub fn root() -> PathBuf {
 /// Builds both programs (release). All members are selected, as by the aliases of `.cargo/config.toml`: the same features
 /// then apply, and librdkafka is not compiled a second time.
 pub fn build() -> Result<Programs> {
-    check_tools()?;
     let step = Step::begin("building both programs (release)");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -51,12 +47,4 @@ pub fn build() -> Result<Programs> {
         path.with_context(|| format!("cargo has built no {name}"))
     };
     Ok(Programs { producer: path("kafka-producer")?, consumer: path("kafka-consumer")? })
-}
-
-fn check_tools() -> Result<()> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let missing: Vec<_> =
-        TOOLS.into_iter().filter(|tool| !env::split_paths(&path).any(|folder| folder.join(tool).is_file())).collect();
-    ensure!(missing.is_empty(), "needs Rust, make, a C compiler and perl; not found: {}", missing.join(", "));
-    Ok(())
 }

@@ -25,6 +25,8 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// The state of one client, written by librdkafka's callbacks and read by the work loop.
 pub struct ClientState {
+    /// What the client works on, for messages that do not say it: `topic orders, group billing`.
+    subject: String,
     metrics: ClientMetrics,
     tokens: Option<TokenSource>,
     /// The first refusal that no retry can help, as long as the work was not established.
@@ -43,8 +45,9 @@ pub struct ClientState {
 
 impl ClientState {
     /// A client that has not reached any broker yet.
-    pub fn new(metrics: ClientMetrics, tokens: Option<TokenSource>) -> Self {
+    pub fn new(subject: String, metrics: ClientMetrics, tokens: Option<TokenSource>) -> Self {
         Self {
+            subject,
             metrics,
             tokens,
             refused: Mutex::new(None),
@@ -97,7 +100,11 @@ impl ClientState {
             .clone()
             .or(last)
             .unwrap_or_else(|| (RDKafkaErrorCode::AllBrokersDown, "no answer from any broker".to_owned()));
-        Failure::new(Exit::Unreachable, with_hint(&format!("no broker of {servers} can be reached: {reason}"), code))
+        // All that a broker with TLS says to a client without is to hang up at the first request.
+        let tls = reason.contains("APIVERSION_QUERY") && reason.contains("Disconnected");
+        let guess = if tls { " (the port may want TLS)" } else { "" };
+        let reason = format!("no broker of {servers} can be reached: {reason}{guess}");
+        Failure::new(Exit::Unreachable, with_hint(&reason, code))
     }
 
     /// For `ClientContext::log`: librdkafka's lines under their own target, with levels that mean something. What it
@@ -126,6 +133,9 @@ impl ClientState {
     /// For `ClientContext::error`: an error of the client as a whole.
     pub fn error(&self, error: &KafkaError, reason: &str) {
         let Some(code) = error.rdkafka_error_code() else { return };
+        // The broker's alert about our certificate comes as a broken connection.
+        let of_certificates = code == RDKafkaErrorCode::BrokerTransportFailure && reason.contains("certificate");
+        let code = if of_certificates { RDKafkaErrorCode::SSL } else { code };
         {
             let mut last = lock(&self.last_error);
             if let Some((last_code, last_reason, when)) = &*last
@@ -153,7 +163,8 @@ impl ClientState {
         }
         drop(logged);
         if self.is_final(code, reason) && !self.established.load(Ordering::Relaxed) {
-            self.refuse(Failure::new(Exit::Refused, with_hint(&plain(reason), code)));
+            let reason = format!("{}: {}", self.subject, plain(reason));
+            self.refuse(Failure::new(Exit::Refused, with_hint(&reason, code)));
         }
     }
 
@@ -264,7 +275,11 @@ mod tests {
 
     fn state() -> ClientState {
         let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into() };
-        ClientState::new(ClientMetrics::new(&mut Metrics::new("test", &program).unwrap()).unwrap(), None)
+        ClientState::new(
+            "topic test".to_owned(),
+            ClientMetrics::new(&mut Metrics::new("test", &program).unwrap()).unwrap(),
+            None,
+        )
     }
 
     #[test]

@@ -105,7 +105,10 @@ pub fn hint(code: RDKafkaErrorCode) -> &'static str {
         Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut => {
             "check the address, the port, KAFKA_SECURITY_PROTOCOL and firewalls or NetworkPolicies in between"
         }
-        Code::SSL => "check KAFKA_SECURITY_PROTOCOL and KAFKA_SSL_CA_LOCATION",
+        Code::SSL => {
+            "check KAFKA_SECURITY_PROTOCOL, KAFKA_SSL_CA_LOCATION and, where the broker asks for a client certificate, \
+             KAFKA_SSL_CERTIFICATE_LOCATION"
+        }
         Code::InvalidTransactionTimeout => "lower --timeout: brokers allow transactions of 15 minutes at most",
         _ => "",
     }

@@ -72,11 +72,52 @@ pub struct Partition {
     /// Records between the last stable (or high) offset and the one stored; -1 when unknown.
     #[serde(default = "unknown")]
     pub consumer_lag_stored: i64,
+    /// The same for the offset committed.
+    #[serde(default = "unknown")]
+    pub consumer_lag: i64,
+    /// The end for a consumer of committed transactions; negative when unknown.
+    #[serde(default = "unknown")]
+    pub ls_offset: i64,
+    /// The next offset to ask for; negative before the start is known.
+    #[serde(default = "unknown")]
+    pub next_offset: i64,
+    /// Records that were fetched and wait to be polled.
+    #[serde(default)]
+    pub fetchq_cnt: i64,
     /// The offset at which the end of the partition was last reached; negative when it was not.
     #[serde(default = "unknown")]
     pub eof_offset: i64,
 }
 
+impl Partition {
+    /// Records that are still to be logged, if that is known: behind the stored offset, else behind the committed one,
+    /// else (nothing was ever stored) behind what was polled.
+    pub fn lag(&self) -> Option<i64> {
+        let polled = (self.ls_offset >= 0 && self.next_offset >= 0)
+            .then(|| (self.ls_offset - self.next_offset).max(0) + self.fetchq_cnt);
+        [Some(self.consumer_lag_stored), Some(self.consumer_lag), polled].into_iter().flatten().find(|lag| *lag >= 0)
+    }
+}
+
 const fn unknown() -> i64 {
     -1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition(json: &str) -> Partition {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn lag_is_that_of_the_best_known_offset_and_never_guessed() {
+        assert_eq!(partition(r#"{"partition":0}"#).lag(), None);
+        assert_eq!(partition(r#"{"partition":0,"consumer_lag":7,"consumer_lag_stored":3}"#).lag(), Some(3));
+        assert_eq!(partition(r#"{"partition":0,"consumer_lag":7,"consumer_lag_stored":-1}"#).lag(), Some(7));
+        let fresh = r#"{"partition":0,"ls_offset":100,"next_offset":60,"fetchq_cnt":60}"#;
+        assert_eq!(partition(fresh).lag(), Some(100), "what was fetched and not polled counts");
+        assert_eq!(partition(r#"{"partition":0,"ls_offset":-1001,"next_offset":0}"#).lag(), None);
+    }
 }

@@ -33,7 +33,12 @@ pub enum Known {
 
 /// Asks for the partitions of a topic. Blocks for [`SLICE`] at most.
 pub fn ask<C: ClientContext>(client: &Client<C>, topic: &str) -> Known {
-    let metadata = match client.fetch_metadata(Some(topic), SLICE) {
+    ask_within(client, topic, SLICE)
+}
+
+/// [`ask`] with another limit.
+pub fn ask_within<C: ClientContext>(client: &Client<C>, topic: &str, limit: Duration) -> Known {
+    let metadata = match client.fetch_metadata(Some(topic), limit) {
         Ok(metadata) => metadata,
         Err(error) => return error.rdkafka_error_code().map_or(Known::NoAnswer, |code| from_code(code, topic)),
     };
@@ -126,17 +131,18 @@ pub fn create(
         .build()
         .map_err(|error| Failure::new(Exit::Incomplete, format!("no runtime for making the topic: {error}")))?;
     let results = runtime.block_on(admin.create_topics(&new_topic, &options));
-    let code = match results {
+    // An error of the request as a whole, whatever its code, means that no broker has answered it.
+    let (code, answered) = match results {
         Ok(results) => match results.into_iter().next() {
-            Some(Err((_, code))) => code,
+            Some(Err((_, code))) => (code, true),
             _ => return Ok(true),
         },
-        Err(error) => error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
+        Err(error) => (error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::OperationTimedOut), false),
     };
     if code == RDKafkaErrorCode::TopicAlreadyExists {
         return Ok(false);
     }
-    let exit = if class(code) == Class::Unreachable { Exit::Unreachable } else { Exit::Refused };
+    let exit = if answered && class(code) != Class::Unreachable { Exit::Refused } else { Exit::Unreachable };
     let reason = format!("topic {topic} cannot be made: {code} ({})", name(code));
     Err(Failure::new(exit, with_hint(&reason, code)))
 }

@@ -18,7 +18,7 @@ Both programs serve Prometheus' text format at `/metrics` of their admin server:
 pub fn document() -> Result<String> {
     let mut text = INTRODUCTION.to_owned();
     let buckets = DURATION_BUCKETS.map(|bound| bound.to_string()).join(", ");
-    write!(text, "Histograms have the upper bounds {buckets} (seconds).\n")?;
+    writeln!(text, "Histograms have the upper bounds {buckets} (seconds).")?;
     let producer = kafka_producer::metrics::register(&kafka::program(kafka_producer::NAME, ""))?.metrics;
     let consumer = kafka_consumer::metrics::register(&kafka::program(kafka_consumer::NAME, ""))?.metrics;
     let (process, producer): (Vec<_>, Vec<_>) = producer.catalogue().iter().partition(|entry| is_of_process(entry));

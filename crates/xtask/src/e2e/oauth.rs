@@ -1,0 +1,88 @@
+//! Logins by token: right, refused, and with the token server or the broker away for a while.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use testbed::ports::free_port;
+use testbed::process::{Program, Signal};
+
+use super::Scenario;
+use super::bench::{Bench, RUN, Report, SERVICE, expect_all, finish, wait_for_messages};
+use super::token_server::TokenServer;
+use crate::consumer::{Consumer, shared};
+
+pub(super) const SCENARIOS: [Scenario; 3] = [
+    Scenario {
+        name: "oauth",
+        claim: "a token of the token server publishes and consumes; a wrong client secret ends both with 4",
+        run: tokens,
+    },
+    Scenario {
+        name: "oauth-server-away",
+        claim: "with the token server down a producer waits, and publishes when it is up",
+        run: server_away,
+    },
+    Scenario {
+        name: "oauth-broker-away",
+        claim: "with tokens too, a broker killed and started again in mid-run costs no message",
+        run: broker_away,
+    },
+];
+
+const SECRET: &str = "service-secret/1+2";
+
+fn tokens(bench: &mut Bench) -> Result<String> {
+    let place = bench.login_place("oauth")?;
+    let port = free_port()?;
+    let _server = TokenServer::start(port, SERVICE, &form_encoded(SECRET))?;
+    Report::of(with_token(bench.producer(&place), port, "wrong").run(RUN)?, 4)?;
+    with_token(bench.consumer(&place), port, "wrong").run(RUN)?.expect_code(4)?;
+    let outcome = with_token(bench.producer(&place), port, SECRET).args(["--messages", "100"]).run(RUN)?;
+    ensure!(!outcome.stderr.contains(SECRET), "the secret is in the log");
+    Report::of_all(outcome, 100)?;
+    let consumer = bench.consumer(&place).args(["--from", "beginning", "--max-messages", "100", "--timeout", "60s"]);
+    with_token(consumer, port, SECRET).run(RUN)?.expect_code(0)?;
+    Ok("wrong secret: 4 from both; right: 100 delivered and logged".to_owned())
+}
+
+fn server_away(bench: &mut Bench) -> Result<String> {
+    let place = bench.login_place("oauth-server-away")?;
+    let port = free_port()?;
+    let producer = with_token(bench.producer(&place), port, SECRET).args(["--messages", "100"]).spawn()?;
+    producer.wait_for_stderr_event("token_error", Duration::from_secs(20))?;
+    let _server = TokenServer::start(port, SERVICE, &form_encoded(SECRET))?;
+    finish(producer, 100)?;
+    Ok("waited, then 100 delivered".to_owned())
+}
+
+fn broker_away(bench: &mut Bench) -> Result<String> {
+    const MESSAGES: u64 = 10_000;
+    let place = bench.login_place("oauth-broker-away")?;
+    let port = free_port()?;
+    let _server = TokenServer::start(port, SERVICE, &form_encoded(SECRET))?;
+    let received = shared(Some(&place.run))?;
+    let program = bench.consumer(&place).args(["--from", "end"]);
+    let consumer = Consumer::start(with_token(program, port, SECRET), &received)?;
+    consumer.wait_until_ready()?;
+    let program = bench.producer(&place).args(["--messages", &MESSAGES.to_string(), "--rate", "1k/s"]);
+    let producer = with_token(program, port, SECRET).spawn()?;
+    wait_for_messages(&received, MESSAGES / 10)?;
+    bench.login()?.kill(1)?;
+    bench.login()?.restart(1)?;
+    finish(producer, MESSAGES)?;
+    let repeated = expect_all(&received, MESSAGES)?;
+    consumer.stop(Signal::TERM)?.expect_code(0)?;
+    Ok(format!("{MESSAGES} delivered, all logged, {repeated} repeated"))
+}
+
+fn with_token(program: Program, port: u16, secret: &str) -> Program {
+    program
+        .args(["--security-protocol", "SASL_PLAINTEXT", "--sasl-mechanism", "OAUTHBEARER"])
+        .args(["--oauth-token-url", &TokenServer::url(port), "--oauth-client-id", SERVICE])
+        .env("KAFKA_OAUTH_CLIENT_SECRET", secret)
+}
+
+/// As RFC 6749 wants the credentials before they are put into the Basic scheme.
+fn form_encoded(text: &str) -> String {
+    text.replace('/', "%2F").replace('+', "%2B")
+}

@@ -1,0 +1,106 @@
+//! A token endpoint for the client credentials grant, as small as can be: it checks the client and hands out unsigned tokens,
+//! which the test brokers take.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use serde_json::json;
+
+/// Of a token.
+const LIFETIME: u64 = 3600;
+/// A client that says nothing must not hold up the others.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A token server on loopback; dropped, it is down.
+pub struct TokenServer {
+    port: u16,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TokenServer {
+    /// Serves one client on this port.
+    pub fn start(port: u16, client: &str, secret: &str) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        let ended = Arc::new(AtomicBool::new(false));
+        let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("{client}:{secret}")));
+        let (stop, subject) = (Arc::clone(&ended), client.to_owned());
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                // A client that went away is no reason to end.
+                let _ = stream.map_err(Into::into).and_then(|stream| answer(stream, &expected, &subject));
+            }
+        });
+        Ok(Self { port, ended, thread: Some(thread) })
+    }
+
+    /// Where tokens are had.
+    pub fn url(port: u16) -> String {
+        format!("http://127.0.0.1:{port}/token")
+    }
+}
+
+impl Drop for TokenServer {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        // Wakes the thread, which then sees that it is over.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn answer(mut stream: TcpStream, expected: &str, subject: &str) -> Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut request = BufReader::new(stream.try_clone()?);
+    let (mut authorized, mut length, mut line) = (false, 0, String::new());
+    loop {
+        line.clear();
+        request.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            if line.trim().is_empty() {
+                break;
+            }
+            continue;
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "authorization" => authorized = value == expected,
+            "content-length" => length = value.parse().context("no length")?,
+            _ => {}
+        }
+    }
+    let mut form = vec![0; length];
+    request.read_exact(&mut form)?;
+    let (status, body) = if authorized && form.starts_with(b"grant_type=client_credentials") {
+        let token = json!({ "access_token": token(subject)?, "token_type": "Bearer", "expires_in": LIFETIME });
+        ("200 OK", token)
+    } else {
+        (
+            "401 Unauthorized",
+            json!({ "error": "invalid_client", "error_description": "unknown client or wrong secret" }),
+        )
+    };
+    let body = body.to_string();
+    let head = format!("content-type: application/json\r\ncontent-length: {}\r\nconnection: close", body.len());
+    stream.write_all(format!("HTTP/1.1 {status}\r\n{head}\r\n\r\n{body}").as_bytes())?;
+    Ok(())
+}
+
+fn token(subject: &str) -> Result<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let claims = json!({ "sub": subject, "iat": now, "exp": now + LIFETIME });
+    let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    // The third part, the signature, is empty.
+    Ok(format!("{}.{}.", part(json!({ "alg": "none" })), part(claims)))
+}

@@ -1,0 +1,13 @@
+//! The real program, run as a process against librdkafka's mock cluster.
+//!
+//! One crate with a module for each subject, so that there is one program to link.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+
+mod config;
+mod faults;
+mod group;
+mod metrics;
+mod output;
+mod positions;
+mod records;
+mod support;

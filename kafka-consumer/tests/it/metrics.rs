@@ -1,0 +1,183 @@
+//! Metrics: the full list of names, as people's dashboards know them, and that they count what happens.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::metrics::Program;
+use testbed::process::Signal;
+
+use crate::support::{Cluster, SOON, Served, numbered, sample, stop, wait_for_records};
+
+/// Name, type and labels. A change here is a change of what dashboards and alerts rest on.
+const NAMES: &[(&str, &str, &[&str])] = &[
+    ("kafka_consumer_assigned_partitions", "gauge", &[]),
+    ("kafka_consumer_broker_round_trip_seconds", "gauge", &["broker", "quantile"]),
+    ("kafka_consumer_broker_up", "gauge", &["broker"]),
+    ("kafka_consumer_build_info", "gauge", &["librdkafka", "version"]),
+    ("kafka_consumer_client_errors_total", "counter", &["error"]),
+    ("kafka_consumer_commit_seconds", "histogram", &[]),
+    ("kafka_consumer_commits_total", "counter", &["result"]),
+    ("kafka_consumer_end_to_end_latency_seconds", "histogram", &[]),
+    ("kafka_consumer_http_requests_total", "counter", &["path", "status"]),
+    ("kafka_consumer_lag_records", "gauge", &["partition", "topic"]),
+    ("kafka_consumer_last_poll_timestamp_seconds", "gauge", &[]),
+    ("kafka_consumer_log_bytes_total", "counter", &[]),
+    ("kafka_consumer_oauth_token_requests_total", "counter", &["result"]),
+    ("kafka_consumer_rebalances_total", "counter", &["kind"]),
+    ("kafka_consumer_record_bytes_total", "counter", &["partition", "topic"]),
+    ("kafka_consumer_records_total", "counter", &["partition", "topic"]),
+    ("kafka_consumer_statistics_failures_total", "counter", &[]),
+    ("process_cpu_seconds_total", "counter", &[]),
+    ("process_max_fds", "gauge", &[]),
+    ("process_open_fds", "gauge", &[]),
+    ("process_resident_memory_bytes", "gauge", &[]),
+    ("process_start_time_seconds", "gauge", &[]),
+    ("process_threads", "gauge", &[]),
+    ("process_virtual_memory_bytes", "gauge", &[]),
+];
+
+type Listed = BTreeMap<String, (String, BTreeSet<String>)>;
+
+fn pinned() -> Listed {
+    let labels = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect();
+    NAMES.iter().map(|(name, kind, names)| ((*name).to_owned(), ((*kind).to_owned(), labels(names)))).collect()
+}
+
+/// Names, types and labels of a scrape.
+fn scraped(text: &str) -> Listed {
+    let mut listed = Listed::new();
+    for line in text.lines() {
+        if let Some(declared) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = declared.split_once(' ').unwrap();
+            listed.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
+        }
+    }
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, rest) = line.split_once(['{', ' ']).unwrap();
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+        let name = if listed.contains_key(base) { base } else { name };
+        let labels = rest.split_once('}').map_or("", |(labels, _)| labels);
+        let names = labels.split("\",").filter_map(|label| label.split_once('=')).map(|(name, _)| name.to_owned());
+        listed.get_mut(name).unwrap().1.extend(names.filter(|name| name != "le"));
+    }
+    listed
+}
+
+#[test]
+fn the_catalogue_is_the_pinned_list() {
+    let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: String::new() };
+    let registered = kafka_consumer::metrics::register(&program).unwrap();
+    let entries = registered.metrics.catalogue().iter();
+    let catalogue: Listed = entries
+        .map(|entry| (entry.name.clone(), (entry.kind.to_owned(), entry.labels.iter().cloned().collect())))
+        .collect();
+    assert_eq!(catalogue, pinned());
+    assert!(registered.metrics.catalogue().iter().all(|entry| !entry.help.is_empty()));
+}
+
+#[test]
+fn a_running_process_shows_the_pinned_list() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&numbered(0..10, 1));
+    let served = Served::start(cluster.member("g").args(["--statistics-interval", "100ms"])).ready();
+    wait_for_records(&served.process, 10);
+    served.wait_for("/metrics", 200, "kafka_consumer_broker_round_trip_seconds{");
+    served.wait_for("/metrics", 200, "kafka_consumer_lag_records{");
+    // An error of the client gives the last name its first series.
+    cluster.mock.all_down().unwrap();
+    let metrics = served.wait_for("/metrics", 200, "kafka_consumer_client_errors_total{");
+    assert!(metrics.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"), "{metrics:?}");
+    assert_eq!(scraped(&metrics.body), pinned());
+}
+
+#[test]
+fn known_series_start_at_zero() {
+    let cluster = Cluster::new(1);
+    let served = Served::start(cluster.consumer().args(["-p", "0"])).ready();
+    let metrics = served.get("/metrics").body;
+    let zero = [
+        r#"commits_total{result="error"}"#,
+        r#"commits_total{result="ok"}"#,
+        "end_to_end_latency_seconds_count",
+        "commit_seconds_count",
+        r#"http_requests_total{path="/livez",status="200"}"#,
+        r#"http_requests_total{path="/version",status="200"}"#,
+        "log_bytes_total",
+        r#"oauth_token_requests_total{result="error"}"#,
+        r#"oauth_token_requests_total{result="ok"}"#,
+        r#"rebalances_total{kind="assign"}"#,
+        r#"rebalances_total{kind="lost"}"#,
+        r#"rebalances_total{kind="revoke"}"#,
+        r#"record_bytes_total{partition="0",topic="test"}"#,
+        r#"records_total{partition="0",topic="test"}"#,
+        "statistics_failures_total",
+    ];
+    for series in zero {
+        assert_eq!(sample(&metrics, &format!("kafka_consumer_{series}")), Some(0.0), "{series}\n{metrics}");
+    }
+    // A lag that is not known yet is no lag of zero.
+    assert_eq!(sample(&metrics, r#"kafka_consumer_lag_records{partition="0",topic="test"}"#), None, "{metrics}");
+}
+
+#[test]
+fn counters_are_what_was_logged_and_the_lag_goes_to_zero() {
+    let cluster = Cluster::new(2);
+    cluster.produce(&numbered(0..7, 2));
+    let flags = ["--statistics-interval", "100ms", "--commit-interval", "100ms"];
+    let served = Served::start(cluster.member("g").args(flags)).ready();
+    wait_for_records(&served.process, 7);
+    for (partition, count) in [(0, 4.0), (1, 3.0)] {
+        let of = |name: &str| format!(r#"kafka_consumer_{name}{{partition="{partition}",topic="test"}}"#);
+        served.wait_for_metric(&of("records_total"), Some(count));
+        served.wait_for_metric(&of("lag_records"), Some(0.0));
+        assert_eq!(served.metric(&of("record_bytes_total")), Some(count), "values of one digit without keys");
+    }
+    served.wait_for("/metrics", 200, r#"kafka_consumer_commits_total{result="ok"}"#);
+    let number = |series: &str| served.metric(&format!("kafka_consumer_{series}")).unwrap();
+    assert_eq!(number("log_bytes_total"), served.process.stdout().len() as f64);
+    assert_eq!(number("end_to_end_latency_seconds_count"), 7.0);
+    assert_eq!(number("assigned_partitions"), 2.0);
+    assert_eq!(number(r#"rebalances_total{kind="assign"}"#), 1.0);
+    assert_eq!(number(r#"broker_up{broker="1"}"#), 1.0);
+    let started = served.metric("process_start_time_seconds").unwrap();
+    assert!(number("last_poll_timestamp_seconds") >= started);
+    cluster.produce(&numbered(7..10, 2));
+    served.wait_for_metric(r#"kafka_consumer_records_total{partition="1",topic="test"}"#, Some(5.0));
+    served.wait_for_metric(r#"kafka_consumer_lag_records{partition="1",topic="test"}"#, Some(0.0));
+    let commits = || served.metric(r#"kafka_consumer_commits_total{result="ok"}"#).unwrap();
+    assert!(commits() >= 1.0 && commits() == served.metric("kafka_consumer_commit_seconds_count").unwrap());
+    stop(served.process, Signal::TERM, 0);
+}
+
+#[test]
+fn lag_is_what_is_not_logged_yet() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&crate::support::more_than_a_pipe());
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let flags = ["--statistics-interval", "100ms", "--from", "end"];
+    let served = Served::start(cluster.member("g").args(flags).stdout(writer)).ready();
+    served.wait_for_metric(r#"kafka_consumer_lag_records{partition="0",topic="test"}"#, Some(0.0));
+}
+
+#[test]
+fn requests_are_counted_by_route_and_status() {
+    let served = Served::start(crate::support::consumer().args(["-b", crate::support::NOWHERE, "-p", "0"]));
+    assert_eq!(served.get("/livez").status, 200);
+    assert_eq!(served.get("/readyz").status, 503);
+    assert_eq!(served.get("/readyz").status, 503);
+    assert_eq!(served.get("/secret/path").status, 404);
+    let version = served.get("/version");
+    assert_eq!(version.status, 200);
+    let version: serde_json::Value = serde_json::from_str(&version.body).unwrap();
+    assert_eq!(
+        (&version["program"], &version["version"]),
+        (&"kafka-consumer".into(), &env!("CARGO_PKG_VERSION").into())
+    );
+    let count = |path: &str, status: &str| {
+        served.metric(&format!(r#"kafka_consumer_http_requests_total{{path="{path}",status="{status}"}}"#))
+    };
+    let counted = [count("/livez", "200"), count("/readyz", "503"), count("/readyz", "200"), count("other", "404")];
+    assert_eq!(counted, [Some(1.0), Some(2.0), Some(0.0), Some(1.0)]);
+    assert_eq!(count("/secret/path", "404"), None, "not as typed: that would be without bounds");
+    let outcome = served.process.stop(Signal::TERM, SOON).unwrap();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+}

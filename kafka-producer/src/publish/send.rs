@@ -1,0 +1,141 @@
+//! The hot loop: each message of the share, filled, wrapped and handed over once, at its time.
+
+use std::time::{Duration, Instant};
+
+use common::exit::Exit;
+use common::kafka::Failure;
+use common::kafka::error::code;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+
+use super::envelope::Envelope;
+use super::{End, NAP, PAUSE, Publisher, epoch_us};
+use crate::config::with_causes;
+use crate::context::Context;
+use crate::source::{Filled, Message, Source};
+
+impl Publisher<'_> {
+    /// Sends message after message until there are no more, or a reason to end.
+    pub(super) fn send_all(
+        &self,
+        producer: &BaseProducer<Context>,
+        source: &mut Source,
+        started: Instant,
+        requested: &mut u64,
+        enqueued: &mut u64,
+    ) -> End {
+        let limit = self.config.own_messages();
+        let began = Instant::now();
+        let mut message = Message::default();
+        let mut envelope = Envelope::new(self.config);
+        for nth in 0.. {
+            if limit.is_some_and(|limit| nth >= limit) {
+                break;
+            }
+            let sequence = self.config.share.sequence(nth);
+            let due = self.config.rate.map(|rate| began + Duration::from_secs_f64(sequence as f64 / rate));
+            let now = match self.wait_until(due) {
+                Ok(now) => now,
+                Err(end) => return end,
+            };
+            let sent_us = epoch_us();
+            match source.fill(sequence, sent_us, &mut message) {
+                Ok(Filled::Message) => {}
+                Ok(Filled::End) => {
+                    *requested = nth;
+                    break;
+                }
+                Ok(Filled::Stopped) => return self.reason_to_end(Instant::now()).unwrap_or(End::Signal),
+                Err(error) => {
+                    *requested = (*requested).max(nth);
+                    return End::Failed(Failure::new(Exit::Usage, with_causes(&error)));
+                }
+            }
+            if limit.is_none() {
+                *requested = nth + 1;
+            }
+            let sent = due.unwrap_or(now).saturating_duration_since(started).as_micros() as usize;
+            let headers = envelope.wrap(sequence, sent_us, &message);
+            match self.send(producer, &message, headers, sent) {
+                Ok(true) => *enqueued += 1,
+                // Never handed over: counted as unsent by its code.
+                Ok(false) => *enqueued += 1,
+                Err(end) => return end,
+            }
+            if nth % 1024 == 0 {
+                self.health.progress();
+            }
+        }
+        End::Done
+    }
+
+    /// Hands one message over. A full queue holds it up, never drops it. `false` when librdkafka does not take it.
+    fn send(
+        &self,
+        producer: &BaseProducer<Context>,
+        message: &Message,
+        headers: Option<OwnedHeaders>,
+        sent: usize,
+    ) -> Result<bool, End> {
+        let topic = self.config.topic.as_str();
+        let mut record: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(topic, sent);
+        record.key = message.key();
+        record.payload = message.value();
+        record.partition = message.partition.or(self.config.partition);
+        record.timestamp = message.timestamp_ms;
+        record.headers = headers;
+        let mut waited = false;
+        loop {
+            let (error, again) = match producer.send(record) {
+                Ok(()) => {
+                    self.metrics.enqueued.inc();
+                    return Ok(true);
+                }
+                Err(refused) => refused,
+            };
+            let code = code(&error).unwrap_or(RDKafkaErrorCode::Unknown);
+            match code {
+                RDKafkaErrorCode::QueueFull => {
+                    if !waited {
+                        waited = true;
+                        self.metrics.queue_full.inc();
+                    }
+                    std::thread::sleep(PAUSE);
+                    self.health.progress();
+                    if let Some(end) = self.reason_to_end_waiting(Instant::now()) {
+                        return Err(end);
+                    }
+                    record = again;
+                }
+                code => {
+                    if let (RDKafkaErrorCode::Fatal, Some((_, reason))) = (code, producer.client().fatal_error()) {
+                        return Err(End::Failed(self.fatal(&reason)));
+                    }
+                    self.tally.not_taken(code, topic, message.partition.or(self.config.partition).unwrap_or(-1));
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// Sleeps until a message is due, in naps. `Err` when there is a reason to end meanwhile.
+    fn wait_until(&self, due: Option<Instant>) -> Result<Instant, End> {
+        loop {
+            let now = Instant::now();
+            if let Some(end) = self.reason_to_end(now) {
+                return Err(end);
+            }
+            match due {
+                Some(due) if due > now => {
+                    if let Some(failure) = self.silence(now) {
+                        return Err(End::Failed(failure));
+                    }
+                    self.health.progress();
+                    std::thread::sleep((due - now).min(NAP));
+                }
+                _ => return Ok(now),
+            }
+        }
+    }
+}
