@@ -18,7 +18,8 @@ pub fn measure(setting: &Setting) -> Result<Section> {
     let mut section = Section::new("consume", title, &THROUGHPUT)
         .about("All read the same topic from its beginning: 6 partitions, uncompressed, values of 100 bytes and three headers. \
                 Lines go to a file in memory, whose lines are counted afterwards. The floor is librdkafka alone with the settings \
-                of kafka-consumer: once it drops the records, once it writes constant lines of the same length to the same file. \
+                of kafka-consumer: once it drops the records, once it asks for their headers and writes constant lines of the \
+                same length to the same file. \
                 The start of the process and the joining of its group are part of its time.")
         .about("ConsoleConsumer writes text, with all fields switched on. kcat reads without a group; tuned, it has \
                 queued.min.messages raised, since its librdkafka has no fetch.queue.backoff.ms.");
@@ -31,14 +32,31 @@ pub fn measure(setting: &Setting) -> Result<Section> {
 
     let contestants = contestants(setting, line_bytes);
     contest(setting, &mut section, &contestants, |_| Ok((topic.clone(), false)), Some(&mut sink))?;
+    let bare = setting.filled("consume", 6, most, "--size 100 --compression none --no-headers")?;
+    let (_, bytes) = setting.run_into(&setting.consumer(&bare, most), &mut sink, most)?;
+    let line_bytes = bytes / most;
+    let kcat = |topic: &str, count: u64| {
+        let kcat = Invocation::new(setting.rivals.kcat.as_ref().map_err(Clone::clone)?);
+        let (servers, count) = (setting.cluster.bootstrap_servers(), count.to_string());
+        Ok(kcat.args(["-C", "-J", "-q", "-b", &servers, "-t", topic, "-o", "beginning", "-c", &count]))
+    };
+    let without = [
+        Contestant::ours("kafka-consumer, no headers", FAST, |topic, count| setting.consumer(topic, count)),
+        Contestant::ours("floor, no headers", FAST, |topic, count| setting.consumer_floor(topic, count, line_bytes)),
+        Contestant::rival("kcat -J, no headers", MIDDLE, kcat),
+    ];
+    contest(setting, &mut section, &without, |_| Ok((bare.clone(), false)), Some(&mut sink))?;
     // Drops its records, so nothing to count: the same rounds, but for it alone.
     let drop =
         [Contestant::ours("floor, records dropped", FAST, |topic, count| setting.consumer_floor(topic, count, 0))];
     contest(setting, &mut section, &drop, |_| Ok((topic.clone(), false)), None)?;
+    setting.drop_topic(&bare)?;
     setting.drop_topic(&topic)?;
 
     section.ratio(0, "kafka-consumer", "floor", 1.4);
     section.ratio(0, "kafka-consumer", "kcat -J", 0.5);
+    section.ratio(0, "kafka-consumer, no headers", "floor, no headers", 1.4);
+    section.ratio(0, "kafka-consumer, no headers", "kcat -J, no headers", 0.5);
     section.ratio(0, "kafka-consumer", "confluent-kafka (Python)", 1.0 / 5.0);
     section.ratio(0, "kafka-consumer", "kafka-python", 1.0 / 35.0);
     section.ratio(0, "kafka-consumer", "Java ConsoleConsumer", 1.0);
