@@ -1,5 +1,6 @@
 //! What a person or CI runs by hand: `cargo demo` and `cargo xtask ...`. One file a task.
 
+mod bench;
 mod broker;
 mod consumer;
 mod demo;
@@ -25,6 +26,8 @@ struct Cli {
 enum Task {
     /// Publish and log messages by the real programs, and check that each one was received exactly once
     Demo(demo::Args),
+    /// What the programs cost, against librdkafka alone and against other tools; writes docs/benchmarks.md
+    Bench(bench::Args),
     /// A real Apache Kafka on localhost:9092, to play with
     #[command(subcommand)]
     Broker(broker::Command),
@@ -37,6 +40,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Demo(args) => demo::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Broker(command) => broker::run(&command),
         Task::Docs(args) => docs::run(&args),
         Task::E2e(args) => e2e::run(&args),

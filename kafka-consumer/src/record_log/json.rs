@@ -180,7 +180,7 @@ where
 
 fn header(name: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
     out.push(b'[');
-    text::quoted_text(&String::from_utf8_lossy(name), Room::UNLIMITED, out);
+    text::quoted_name(name, out);
     out.push(b',');
     match value {
         None => out.extend_from_slice(b"null"),

@@ -36,9 +36,22 @@ pub(super) struct Quoted {
 
 /// Appends text as it is, anything else as base64, as a JSON string.
 pub(super) fn quoted(bytes: &[u8], room: Room, out: &mut Vec<u8>) -> Quoted {
+    if bytes.len() < room.whole.saturating_sub(1) && is_plain(bytes) {
+        push_plain(bytes, out);
+        return Quoted { base64: false, cut: false };
+    }
     match str::from_utf8(bytes) {
         Ok(text) => Quoted { base64: false, cut: quoted_text(text, room, out) },
         Err(_) => Quoted { base64: true, cut: quoted_base64(bytes, room, out) },
+    }
+}
+
+/// Appends the name of a header as a JSON string, whatever its bytes are.
+pub(super) fn quoted_name(name: &[u8], out: &mut Vec<u8>) {
+    if is_plain(name) {
+        push_plain(name, out);
+    } else {
+        push_json(&String::from_utf8_lossy(name), out);
     }
 }
 
@@ -140,15 +153,29 @@ pub(super) fn millis(us: i64, out: &mut Vec<u8>) {
 fn push_json(text: &str, out: &mut Vec<u8>) {
     // Most text needs no escapes. To look at all of it without stopping early is what the compiler turns into vector
     // instructions, several times faster than the search for escapes.
-    let escapes = |found, byte| found | (byte < b' ') | (byte == b'"') | (byte == b'\\');
-    if text.bytes().fold(false, escapes) {
+    if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
         // Writing to memory does not fail.
         let _ = serde_json::to_writer(out, text);
     } else {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
+        push_plain(text.as_bytes(), out);
     }
+}
+
+/// Whether the bytes are ASCII that stands in a JSON string as it is: one look at each, instead of one for UTF-8 and one for
+/// escapes.
+fn is_plain(bytes: &[u8]) -> bool {
+    !bytes.iter().fold(false, |found, byte| found | needs_escape(*byte) | !byte.is_ascii())
+}
+
+fn needs_escape(byte: u8) -> bool {
+    (byte < b' ') | (byte == b'"') | (byte == b'\\')
+}
+
+fn push_plain(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(bytes);
+    out.push(b'"');
 }
 
 /// The longest start of `text` that takes at most `room` bytes, by what each character costs.

@@ -27,22 +27,23 @@ impl Default for Clock {
 impl Clock {
     /// A time in microseconds since 1970 with six decimals, if its year is in 0 to 9999.
     pub fn micros(&mut self, us: i64) -> Option<Stamp> {
-        self.stamp(us, 6)
+        self.stamp::<6>(us)
     }
 
     /// A time in milliseconds since 1970 with three decimals, if its year is in 0 to 9999.
     pub fn millis(&mut self, ms: i64) -> Option<Stamp> {
-        self.stamp(ms, 3)
+        self.stamp::<3>(ms)
     }
 
-    fn stamp(&mut self, time: i64, decimals: u32) -> Option<Stamp> {
-        let unit = 10_i64.pow(decimals);
+    /// The decimals are a constant, so that the compiler divides by multiplying.
+    fn stamp<const DECIMALS: u32>(&mut self, time: i64) -> Option<Stamp> {
+        let unit = const { 10_i64.pow(DECIMALS) };
         let second = time.div_euclid(unit);
         if second != self.second {
             self.second = second;
             self.date_time = date_time(second);
         }
-        let len = DATE_TIME + ".Z".len() + decimals as usize;
+        let len = DATE_TIME + ".Z".len() + DECIMALS as usize;
         let mut text = [b'Z'; Stamp::MAX];
         text[..DATE_TIME].copy_from_slice(&self.date_time?);
         text[DATE_TIME] = b'.';

@@ -1,4 +1,4 @@
-//! The client and the thread that serves its callbacks.
+//! The client, and who serves its callbacks: the sending thread at full speed, a thread of its own whenever that one waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +18,8 @@ const SERVE: Duration = Duration::from_millis(10);
 /// The client and the thread that serves its callbacks.
 pub(super) struct Client {
     pub producer: Arc<BaseProducer<Context>>,
+    /// The sending thread has served the callbacks lately.
+    served: Arc<AtomicBool>,
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -29,18 +31,31 @@ impl Client {
             .map_err(|error| Failure::creation(&error))?;
         let producer = Arc::new(producer);
         let ended = Arc::new(AtomicBool::new(false));
+        let served = Arc::new(AtomicBool::new(false));
         let serve = {
-            let (producer, ended) = (Arc::clone(&producer), Arc::clone(&ended));
+            let (producer, served, ended) = (Arc::clone(&producer), Arc::clone(&served), Arc::clone(&ended));
             move || {
                 while !ended.load(Ordering::Relaxed) {
-                    producer.poll(SERVE);
+                    if served.swap(false, Ordering::Relaxed) {
+                        std::thread::sleep(SERVE);
+                    } else {
+                        producer.poll(SERVE);
+                    }
                 }
             }
         };
         let thread = std::thread::Builder::new().name("deliveries".to_owned()).spawn(serve).map_err(|error| {
             Failure::new(Exit::Incomplete, format!("the thread for deliveries cannot start: {error}"))
         })?;
-        Ok(Self { producer, ended, thread: Some(thread) })
+        Ok(Self { producer, served, ended, thread: Some(thread) })
+    }
+
+    /// Serves the callbacks on the sending thread. A message's memory is then freed where it was allocated; freed by another
+    /// thread, it costs a third more CPU a message with headers, and the two threads wait for each other's locks. The other
+    /// thread takes over when this one has not come for a while: it waits for its input, or for a message's time.
+    pub fn serve(&self, wait: Duration) {
+        self.served.store(true, Ordering::Relaxed);
+        self.producer.poll(wait);
     }
 }
 

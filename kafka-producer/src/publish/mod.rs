@@ -107,7 +107,7 @@ impl Publisher<'_> {
         self.tally.begin();
         let first = Instant::now();
         let mut enqueued = 0;
-        let mut end = self.send_all(&client.producer, source, started, &mut requested, &mut enqueued);
+        let mut end = self.send_all(&client, source, started, &mut requested, &mut enqueued);
         let all_sent = matches!(end, End::Done);
         end = self.drain(&client.producer, end);
         if self.config.transactional {

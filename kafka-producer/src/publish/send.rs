@@ -7,19 +7,22 @@ use common::kafka::Failure;
 use common::kafka::error::code;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseRecord, Producer};
 
+use super::client::Client;
 use super::envelope::Envelope;
 use super::{End, NAP, PAUSE, Publisher, epoch_us};
 use crate::config::with_causes;
-use crate::context::Context;
 use crate::source::{Filled, Message, Source};
+
+/// Messages between two looks of the sending thread at the delivery reports.
+const SERVE_EVERY: u64 = 64;
 
 impl Publisher<'_> {
     /// Sends message after message until there are no more, or a reason to end.
     pub(super) fn send_all(
         &self,
-        producer: &BaseProducer<Context>,
+        client: &Client,
         source: &mut Source,
         started: Instant,
         requested: &mut u64,
@@ -57,13 +60,14 @@ impl Publisher<'_> {
             }
             let sent = due.unwrap_or(now).saturating_duration_since(started).as_micros() as usize;
             let headers = envelope.wrap(sequence, sent_us, &message);
-            match self.send(producer, &message, headers, sent) {
+            match self.send(client, &message, headers, sent) {
                 Ok(true) => *enqueued += 1,
                 // Never handed over: counted as unsent by its code.
                 Ok(false) => *enqueued += 1,
                 Err(end) => return end,
             }
-            if nth % 1024 == 0 {
+            if nth % SERVE_EVERY == 0 {
+                client.serve(Duration::ZERO);
                 self.health.progress();
             }
         }
@@ -73,7 +77,7 @@ impl Publisher<'_> {
     /// Hands one message over. A full queue holds it up, never drops it. `false` when librdkafka does not take it.
     fn send(
         &self,
-        producer: &BaseProducer<Context>,
+        client: &Client,
         message: &Message,
         headers: Option<OwnedHeaders>,
         sent: usize,
@@ -87,7 +91,7 @@ impl Publisher<'_> {
         record.headers = headers;
         let mut waited = false;
         loop {
-            let (error, again) = match producer.send(record) {
+            let (error, again) = match client.producer.send(record) {
                 Ok(()) => {
                     self.metrics.enqueued.inc();
                     return Ok(true);
@@ -101,7 +105,7 @@ impl Publisher<'_> {
                         waited = true;
                         self.metrics.queue_full.inc();
                     }
-                    std::thread::sleep(PAUSE);
+                    client.serve(PAUSE);
                     self.health.progress();
                     if let Some(end) = self.reason_to_end_waiting(Instant::now()) {
                         return Err(end);
@@ -109,7 +113,8 @@ impl Publisher<'_> {
                     record = again;
                 }
                 code => {
-                    if let (RDKafkaErrorCode::Fatal, Some((_, reason))) = (code, producer.client().fatal_error()) {
+                    if let (RDKafkaErrorCode::Fatal, Some((_, reason))) = (code, client.producer.client().fatal_error())
+                    {
                         return Err(End::Failed(self.fatal(&reason)));
                     }
                     self.tally.not_taken(code, topic, message.partition.or(self.config.partition).unwrap_or(-1));

@@ -73,6 +73,11 @@ impl Cluster {
         self.kafka.tool(class)
     }
 
+    /// As [`Cluster::tool`], with options of its Java over what is set there: more memory, the better compiler.
+    pub fn tool_with(&self, class: &str, jvm_options: &[&str]) -> Program {
+        self.kafka.tool_with(class, jvm_options)
+    }
+
     /// The process id of a broker.
     pub fn pid(&self, broker: i32) -> Option<u32> {
         self.brokers[index(broker)].process.as_ref().map(crate::process::Process::pid)

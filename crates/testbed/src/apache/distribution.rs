@@ -45,7 +45,12 @@ impl Distribution {
     /// One of Kafka's command-line tools by the name of its class, as `org.apache.kafka.tools.ProducerPerformance`. Give it
     /// arguments and run it.
     pub fn tool(&self, class: &str) -> Program {
-        self.run(Program::new(&self.java), &["-Xmx256m"], "warn", class)
+        self.tool_with(class, &[])
+    }
+
+    /// As [`Distribution::tool`], with options of its Java over what is set here.
+    pub fn tool_with(&self, class: &str, jvm_options: &[&str]) -> Program {
+        self.run(Program::new(&self.java), &[&["-Xmx256m"], jvm_options].concat(), "warn", class)
     }
 
     /// A broker: what it runs as is decided by who starts it.

@@ -17,7 +17,7 @@ pub struct Outcome {
     pub stdout: String,
     /// All it wrote to its standard error, if that was captured.
     pub stderr: String,
-    /// The processor time it took, in steps of 10 ms; known on Linux only.
+    /// The processor time that it and its ended children took, in steps of 10 ms; known on Linux only.
     pub cpu: Option<Duration>,
 }
 
@@ -64,8 +64,9 @@ impl std::fmt::Display for Outcome {
 /// The processor time of a process that has ended and is not reaped yet: `/proc` still knows it.
 pub(super) fn cpu_of_ended(pid: u32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold spaces; user and system time are the 12th and 13th field after it.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    // The name, in parentheses, may hold spaces; user and system time are the 12th and 13th field after it, and those of
+    // its children the next two.
+    let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(4);
+    let ticks = fields.map(|field| field.parse::<u64>().ok()).sum::<Option<u64>>()?;
     Some(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second()).ok()?)
 }

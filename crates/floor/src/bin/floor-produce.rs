@@ -1,0 +1,135 @@
+//! The least that publishing costs: librdkafka alone sends messages that were made before the clock starts, with the same
+//! headers as the program's, and counts what was acknowledged.
+#![allow(unsafe_code, reason = "librdkafka's C interface is what is measured here")]
+
+use std::ffi::{CString, c_char, c_void};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use common::kafka::headers;
+use kafka_producer::config::Config;
+use kafka_producer::source::{Filled, Message, Source};
+use rdkafka::bindings::*;
+use rdkafka::types::RDKafkaRespErr;
+
+/// Bytes of prepared messages: more than a codec looks back, and about what the program's own payload holds.
+const PREPARED: usize = 1024 * 1024;
+/// Between two looks at the delivery reports.
+const SERVE_EVERY: u64 = 1024;
+/// The longest wait for the last acknowledgement.
+const FLUSH_MS: i32 = 120_000;
+
+static DELIVERED: AtomicU64 = AtomicU64::new(0);
+
+unsafe extern "C" fn delivered(_: *mut rd_kafka_t, message: *const rd_kafka_message_t, _: *mut c_void) {
+    // SAFETY: librdkafka hands a message that is alive during the call.
+    if unsafe { (*message).err } == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        // One thread serves the callbacks.
+        DELIVERED.store(DELIVERED.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+}
+
+fn main() -> Result<()> {
+    let config = floor::producer_settings()?;
+    let count = config.own_messages().context("-n is needed")?;
+    let messages = prepare(&config)?;
+    let client = floor::client(rd_kafka_type_t::RD_KAFKA_PRODUCER, &config.properties, |conf| {
+        // SAFETY: the configuration is alive.
+        unsafe { rd_kafka_conf_set_dr_msg_cb(conf, Some(delivered)) }
+    })?;
+    let topic = CString::new(config.topic.as_str())?;
+    // SAFETY: client and name are alive; no settings of the topic's own.
+    let topic = unsafe { rd_kafka_topic_new(client, topic.as_ptr(), null_mut()) };
+    ensure!(!topic.is_null(), "librdkafka makes no topic");
+    let run_id = config.run_headers.then_some(config.run_id.as_str());
+
+    let mut next = messages.iter().cycle();
+    for nth in 0..count {
+        let Some((key, value)) = next.next() else { break };
+        send(client, topic, key, value, run_id)?;
+        if nth % SERVE_EVERY == 0 {
+            // SAFETY: the client is alive.
+            unsafe { rd_kafka_poll(client, 0) };
+        }
+    }
+    // SAFETY: the client is alive.
+    floor::check(unsafe { rd_kafka_flush(client, FLUSH_MS) }, "the flush")?;
+    let delivered = DELIVERED.load(Ordering::Relaxed);
+    ensure!(delivered == count, "{delivered} of {count} messages were acknowledged");
+    Ok(())
+}
+
+/// Keys and values as the program would send them.
+fn prepare(config: &Config) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut source = Source::open(&config.spec)?;
+    let (mut messages, mut bytes, mut message) = (Vec::new(), 0, Message::default());
+    while bytes < PREPARED {
+        ensure!(
+            source.fill(messages.len() as u64, 0, &mut message)? == Filled::Message,
+            "the source has too few messages"
+        );
+        let part = (message.key().unwrap_or_default().to_vec(), message.value().unwrap_or_default().to_vec());
+        bytes += part.0.len() + part.1.len() + 1;
+        messages.push(part);
+    }
+    Ok(messages)
+}
+
+fn send(
+    client: *mut rd_kafka_t,
+    topic: *mut rd_kafka_topic_t,
+    key: &[u8],
+    value: &[u8],
+    run_id: Option<&str>,
+) -> Result<()> {
+    loop {
+        // SAFETY: librdkafka copies key and value (F_COPY) and owns the headers once it has taken the message; the types
+        // of the arguments are those that each tag asks for.
+        let code = unsafe {
+            let list = run_id.map_or(null_mut(), |run_id| envelope(run_id));
+            let code = rd_kafka_producev(
+                client,
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_RKT,
+                topic,
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_MSGFLAGS,
+                RD_KAFKA_MSG_F_COPY,
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_VALUE,
+                value.as_ptr(),
+                value.len(),
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_KEY,
+                key.as_ptr(),
+                key.len(),
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_HEADERS,
+                list,
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_END,
+            );
+            if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && !list.is_null() {
+                rd_kafka_headers_destroy(list);
+            }
+            code
+        };
+        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR__QUEUE_FULL {
+            return floor::check(code, "a message");
+        }
+        // SAFETY: the client is alive.
+        unsafe { rd_kafka_poll(client, 0) };
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// The three headers of a run, their values constant.
+unsafe fn envelope(run_id: &str) -> *mut rd_kafka_headers_t {
+    let values = [(headers::RUN_ID, run_id), (headers::SEQUENCE, "1234567"), (headers::SENT_US, "1795432527123456")];
+    // SAFETY: librdkafka copies name and value of the lengths given.
+    unsafe {
+        let list = rd_kafka_headers_new(values.len());
+        for (name, value) in values {
+            let (name, name_size) = (name.as_ptr().cast::<c_char>(), name.len() as isize);
+            rd_kafka_header_add(list, name, name_size, value.as_ptr().cast(), value.len() as isize);
+        }
+        list
+    }
+}
