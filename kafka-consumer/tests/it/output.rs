@@ -7,6 +7,7 @@ use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use testbed::process::Signal;
 use testbed::records::NewRecord;
 
@@ -14,17 +15,15 @@ use crate::support::{
     Cluster, SOON, Served, more_than_a_pipe, numbered, numbers, report, stop, values, wait_for_records,
 };
 
-/// What a pipe holds.
-const PIPE: u64 = 64 * 1024;
-
 fn full_disk() -> std::fs::File {
     OpenOptions::new().write(true).open("/dev/full").unwrap()
 }
 
-/// Waits until nothing more fits into the pipe.
-fn wait_until_full(reader: &PipeReader) {
+/// Waits until nothing more fits into the pipe. Its bytes do not tell: pages that are not filled up count as taken.
+fn wait_until_full(writer: &PipeWriter) {
     let deadline = Instant::now() + SOON;
-    while rustix::io::ioctl_fionread(reader).unwrap() < PIPE {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    while poll(&mut [PollFd::new(writer, PollFlags::OUT)], Some(&at_once)).unwrap() > 0 {
         assert!(Instant::now() < deadline, "the pipe does not fill");
         thread::sleep(Duration::from_millis(5));
     }
@@ -33,8 +32,9 @@ fn wait_until_full(reader: &PipeReader) {
 /// A consumer that hangs in a write, and the pipe it hangs in.
 fn stalled(cluster: &Cluster, flags: &[&str]) -> (Served, PipeReader) {
     let (reader, writer): (PipeReader, PipeWriter) = pipe().unwrap();
+    let same_end = writer.try_clone().unwrap();
     let served = Served::start(cluster.consumer().args(flags).stdout(writer));
-    wait_until_full(&reader);
+    wait_until_full(&same_end);
     (served, reader)
 }
 
