@@ -15,6 +15,10 @@ use crate::context::Context;
 /// How long the delivery callbacks wait for work at a time; also how long the end of the thread may take.
 const SERVE: Duration = Duration::from_millis(10);
 
+/// How long the sending thread may stay away before its callbacks are served for it: no latency is measured longer than
+/// that for want of somebody who takes the report.
+const TAKE_OVER: Duration = Duration::from_millis(1);
+
 /// The client and the thread that serves its callbacks.
 pub(super) struct Client {
     pub producer: Arc<BaseProducer<Context>>,
@@ -37,7 +41,7 @@ impl Client {
             move || {
                 while !ended.load(Ordering::Relaxed) {
                     if served.swap(false, Ordering::Relaxed) {
-                        std::thread::sleep(SERVE);
+                        std::thread::sleep(TAKE_OVER);
                     } else {
                         producer.poll(SERVE);
                     }

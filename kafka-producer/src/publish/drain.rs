@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
+use rdkafka::producer::{Producer, PurgeConfig};
 
+use super::client::Client;
 use super::{End, PAUSE, Publisher};
-use crate::context::Context;
 
 /// How long purged messages may take to be reported back.
 const PURGE: Duration = Duration::from_secs(5);
@@ -15,7 +15,8 @@ const AWAY: Duration = Duration::from_secs(5);
 
 impl Publisher<'_> {
     /// Waits for the report of every message in flight, as long as the reason for the end allows, then purges.
-    pub(super) fn drain(&self, producer: &BaseProducer<Context>, mut end: End) -> End {
+    pub(super) fn drain(&self, client: &Client, mut end: End) -> End {
+        let producer = &client.producer;
         let drain_deadline = Instant::now() + self.config.drain_timeout;
         loop {
             // Tells the broker threads not to linger; returns at once.
@@ -34,7 +35,7 @@ impl Publisher<'_> {
                 end = reason;
                 // A signal during the wait begins the drain; its deadline starts now.
                 if matches!(end, End::Signal) {
-                    return self.drain(producer, end);
+                    return self.drain(client, end);
                 }
             }
             let over = match &end {
@@ -54,7 +55,7 @@ impl Publisher<'_> {
             if over {
                 break;
             }
-            std::thread::sleep(PAUSE);
+            client.serve(PAUSE);
         }
         if matches!(end, End::Deadline) && self.tally.since_acknowledgement(Instant::now()) >= self.away() {
             end = End::Failed(self.client.unreachable(&self.config.connection.bootstrap_servers));
@@ -62,7 +63,7 @@ impl Publisher<'_> {
         producer.purge(PurgeConfig::default().queue().inflight());
         let purged = Instant::now();
         while producer.in_flight_count() > 0 && purged.elapsed() < PURGE {
-            std::thread::sleep(PAUSE);
+            client.serve(PAUSE);
         }
         end
     }

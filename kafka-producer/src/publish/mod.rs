@@ -109,7 +109,7 @@ impl Publisher<'_> {
         let mut enqueued = 0;
         let mut end = self.send_all(&client, source, started, &mut requested, &mut enqueued);
         let all_sent = matches!(end, End::Done);
-        end = self.drain(&client.producer, end);
+        end = self.drain(&client, end);
         if self.config.transactional {
             end = self.end_transaction(&client.producer, end);
         }
