@@ -170,3 +170,17 @@ impl Clock {
         self.us + since.as_micros() as i64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_follows_both_clocks() {
+        let mut clock = Clock::new();
+        let (instant, us) = (clock.instant, clock.us);
+        assert_eq!(clock.us(instant + Duration::from_micros(1500)), us + 1500);
+        let later = clock.us(instant + Clock::VALID);
+        assert!((later - epoch_us()).abs() < 1_000_000, "asked again, not reckoned");
+    }
+}
