@@ -6,8 +6,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// A batch is written when it has grown to this, or when no record waits: one system call for some hundred records.
 pub const BATCH_BYTES: usize = 64 * 1024;
-/// A buffer that one huge record made larger than this is given back.
-const KEEP_BYTES: usize = 1024 * 1024;
+/// A buffer that one huge record made larger than this is given back. Not less: memory given back for every record of a
+/// megabyte, and taken again for the next, costs more than the record's line.
+const KEEP_BYTES: usize = 4 * 1024 * 1024;
 
 /// Lines that wait to be written, in one buffer that is used again.
 #[derive(Default)]

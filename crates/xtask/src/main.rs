@@ -6,8 +6,10 @@ mod consumer;
 mod demo;
 mod docs;
 mod e2e;
+mod guard;
 mod programs;
 mod received;
+mod size;
 mod terminal;
 
 use std::process::ExitCode;
@@ -33,6 +35,10 @@ enum Task {
     Broker(broker::Command),
     /// Generate the documents that are made from the code
     Docs(docs::Args),
+    /// Count the instructions of the hot functions, against serde_json; needs valgrind
+    Guard,
+    /// What a rate of messages needs: cores, pods, partitions, network, log volume
+    Size(size::Args),
     /// The suite on real Apache Kafka; needs Java 17 and Maven
     E2e(e2e::Args),
 }
@@ -43,6 +49,8 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Broker(command) => broker::run(&command),
         Task::Docs(args) => docs::run(&args),
+        Task::Guard => guard::run(),
+        Task::Size(args) => size::run(&args),
         Task::E2e(args) => e2e::run(&args),
     };
     match done {

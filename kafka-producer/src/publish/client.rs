@@ -13,7 +13,9 @@ use crate::config::Config;
 use crate::context::Context;
 
 /// How long the delivery callbacks wait for work at a time; also how long the end of the thread may take.
-const SERVE: Duration = Duration::from_millis(10);
+/// A little more than whole milliseconds: rdkafka hands what is left of a wait to librdkafka in whole ones and spins through
+/// the rest, which would be most of one in ten.
+const SERVE: Duration = Duration::from_micros(10_100);
 
 /// How long the sending thread may stay away before its callbacks are served for it: no latency is measured longer than
 /// that for want of somebody who takes the report.
@@ -59,7 +61,11 @@ impl Client {
     /// thread takes over when this one has not come for a while: it waits for its input, or for a message's time.
     pub fn serve(&self, wait: Duration) {
         self.served.store(true, Ordering::Relaxed);
-        self.producer.poll(wait);
+        self.producer.poll(Duration::ZERO);
+        // Not by `poll`, which spins through a wait of a millisecond.
+        if !wait.is_zero() {
+            std::thread::sleep(wait);
+        }
     }
 }
 

@@ -3,17 +3,17 @@
 use common::kafka::headers;
 use rdkafka::message::{Header, OwnedHeaders};
 
-use crate::config::Config;
 use crate::source::Message;
 
 /// The headers that tie a message to its run, in front of its own.
-pub(super) struct Envelope<'a> {
+pub struct Envelope<'a> {
     run_id: Option<&'a str>,
 }
 
 impl<'a> Envelope<'a> {
-    pub fn new(config: &'a Config) -> Self {
-        Self { run_id: config.run_headers.then_some(config.run_id.as_str()) }
+    /// `run_id` is `None` when messages carry no headers of the run.
+    pub fn new(run_id: Option<&'a str>) -> Self {
+        Self { run_id }
     }
 
     /// The headers of one message; `None` when it has none, which saves librdkafka an allocation.

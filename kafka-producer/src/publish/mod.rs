@@ -2,7 +2,7 @@
 
 mod client;
 mod drain;
-mod envelope;
+pub mod envelope;
 mod send;
 mod transaction;
 mod warm_up;

@@ -31,7 +31,8 @@ impl Publisher<'_> {
         let limit = self.config.own_messages();
         let began = Instant::now();
         let mut message = Message::default();
-        let mut envelope = Envelope::new(self.config);
+        let mut clock = Clock::new();
+        let mut envelope = Envelope::new(self.config.run_headers.then_some(self.config.run_id.as_str()));
         for nth in 0.. {
             if limit.is_some_and(|limit| nth >= limit) {
                 break;
@@ -42,7 +43,7 @@ impl Publisher<'_> {
                 Ok(now) => now,
                 Err(end) => return end,
             };
-            let sent_us = epoch_us();
+            let sent_us = clock.us(now);
             match source.fill(sequence, sent_us, &mut message) {
                 Ok(Filled::Message) => {}
                 Ok(Filled::End) => {
@@ -145,5 +146,44 @@ impl Publisher<'_> {
                 _ => return Ok(now),
             }
         }
+    }
+}
+
+/// The time of day of an instant: each message needs both, and to ask for one of them is enough.
+struct Clock {
+    instant: Instant,
+    us: i64,
+}
+
+impl Clock {
+    /// The system's time is asked again after this long, as it may be corrected meanwhile.
+    const VALID: Duration = Duration::from_millis(100);
+
+    fn new() -> Self {
+        Self { instant: Instant::now(), us: epoch_us() }
+    }
+
+    /// Microseconds since 1970.
+    fn us(&mut self, now: Instant) -> i64 {
+        let mut since = now.saturating_duration_since(self.instant);
+        if since >= Self::VALID {
+            *self = Self::new();
+            since = Duration::ZERO;
+        }
+        self.us + since.as_micros() as i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_follows_both_clocks() {
+        let mut clock = Clock::new();
+        let (instant, us) = (clock.instant, clock.us);
+        assert_eq!(clock.us(instant + Duration::from_micros(1500)), us + 1500);
+        let later = clock.us(instant + Clock::VALID);
+        assert!((later - epoch_us()).abs() < 1_000_000, "asked again, not reckoned");
     }
 }

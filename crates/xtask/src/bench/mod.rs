@@ -38,6 +38,10 @@ pub struct Args {
     #[arg(long, value_name = "TABLE,..", value_delimiter = ',')]
     only: Vec<String>,
 
+    /// Rounds behind each median, instead of 5
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
+
     /// Names of the tables
     #[arg(long)]
     list: bool,
@@ -75,6 +79,7 @@ fn measure(args: &Args) -> Result<()> {
         eprintln!("the machine is not quiet: its load is {load}, numbers to quote need less than {QUIET}");
     }
     let (rounds, shrink) = if args.quick { (QUICK_ROUNDS, QUICK_SHRINK) } else { (ROUNDS, 1) };
+    let rounds = args.rounds.unwrap_or(rounds).max(1);
     let step = Step::begin("starting Apache Kafka");
     let setting = Setting::start(programs, rivals, rounds, shrink)?;
     step.end();

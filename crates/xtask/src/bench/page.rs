@@ -12,6 +12,8 @@ use crate::programs;
 use crate::terminal::grouped;
 
 const PAGE: &str = "docs/benchmarks.md";
+/// What profiles showed and what was tried, which no run of the benchmark finds out by itself.
+const NOTES: &str = include_str!("notes.md");
 
 /// Writes the page and its charts. `false` when a bar is not met.
 pub fn write(sections: &[Section]) -> Result<bool> {
@@ -33,6 +35,8 @@ pub fn write(sections: &[Section]) -> Result<bool> {
         writeln!(text)?;
     }
     verdicts(&mut text, &tables)?;
+    text.push_str(NOTES);
+    text.push('\n');
     for section in &tables {
         section_text(&mut text, section)?;
     }

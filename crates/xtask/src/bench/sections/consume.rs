@@ -67,6 +67,9 @@ pub fn measure(setting: &Setting) -> Result<Section> {
             3.0,
         ));
     }
+    if let Some(peak) = section.median("kafka-consumer", 2) {
+        section.bars.push(Bar::at_most("peak MiB of kafka-consumer at full speed", peak, 64.0));
+    }
     Ok(section)
 }
 
