@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::exit::Exit;
 use common::kafka::{Failure, client_config};
-use rdkafka::producer::BaseProducer;
+use rdkafka::producer::{BaseProducer, Producer};
 
 use crate::config::Config;
 use crate::context::Context;
@@ -61,9 +61,20 @@ impl Client {
     /// thread takes over when this one has not come for a while: it waits for its input, or for a message's time.
     pub fn serve(&self, wait: Duration) {
         self.served.store(true, Ordering::Relaxed);
-        self.producer.poll(Duration::ZERO);
-        // Not by `poll`, which spins through a wait of a millisecond.
-        if !wait.is_zero() {
+        let before = self.producer.in_flight_count();
+        let mut left = before;
+        // `poll` serves one event: the messages of one batch, which with many partitions are few. All that wait are served, or
+        // a full queue would let in only as many messages as one batch had, and the next batches would be as small.
+        loop {
+            self.producer.poll(Duration::ZERO);
+            let now = self.producer.in_flight_count();
+            if now >= left {
+                break;
+            }
+            left = now;
+        }
+        // Not by `poll`, which spins through a wait of a millisecond; and not when there is room now.
+        if left == before && !wait.is_zero() {
             std::thread::sleep(wait);
         }
     }

@@ -15,9 +15,9 @@ impl Cost {
 }
 
 /// kafka-producer with its defaults and headers.
-pub const PRODUCE: Cost = Cost { each: 2.0, byte: 0.0020 };
+pub const PRODUCE: Cost = Cost { each: 2.4, byte: 0.0013 };
 /// kafka-consumer with its defaults; text values, headers.
-pub const CONSUME: Cost = Cost { each: 1.0, byte: 0.0006 };
+pub const CONSUME: Cost = Cost { each: 1.15, byte: 0.00075 };
 /// Of [`CONSUME`], what librdkafka takes to fetch a byte.
 pub const FETCH_A_BYTE: f64 = 0.0003;
 

@@ -49,6 +49,9 @@ pub fn measure(setting: &Setting) -> Result<Section> {
             Contestant::ours("kafka-producer, all on", MESSAGES, |topic, count| {
                 setting.producer(topic, count).line("--size 100").line(&on)
             }),
+            Contestant::ours("kafka-producer, headers alone on", MESSAGES, |topic, count| {
+                setting.producer(topic, count).line("--size 100").line(off)
+            }),
             Contestant::ours("kafka-producer, all off", MESSAGES, |topic, count| {
                 setting.producer(topic, count).line("--size 100 --no-headers").line(off)
             }),
@@ -57,6 +60,7 @@ pub fn measure(setting: &Setting) -> Result<Section> {
             contest(setting, &mut section, &producers, |setting| Ok((setting.topic("options", 6)?, true)), None);
         let consumers = [
             Contestant::ours("kafka-consumer, all on", MESSAGES, |_, count| consumer(&with, count).line(&on)),
+            Contestant::ours("kafka-consumer, headers alone on", MESSAGES, |_, count| consumer(&with, count).line(off)),
             Contestant::ours("kafka-consumer, all off", MESSAGES, |_, count| consumer(&without, count).line(off)),
         ];
         let mut sink = Sink::new()?;
@@ -65,8 +69,11 @@ pub fn measure(setting: &Setting) -> Result<Section> {
         done.store(true, Ordering::Relaxed);
         measured
     })?;
-    section.ratio(0, "kafka-producer, all on", "kafka-producer, all off", 1.3);
-    section.ratio(0, "kafka-consumer, all on", "kafka-consumer, all off", 1.3);
+    for program in ["kafka-producer", "kafka-consumer"] {
+        for to in ["all off", "headers alone on"] {
+            section.ratio(0, &format!("{program}, all on"), &format!("{program}, {to}"), 1.3);
+        }
+    }
     setting.drop_topic(&with)?;
     setting.drop_topic(&without)?;
     Ok(section)

@@ -22,17 +22,18 @@ pub fn measure(setting: &Setting) -> Result<Section> {
     let columns = [("ms to /livez", 1), ("ms to the first record", 1), ("idle RSS MiB", 1), ("idle CPU %", 2)];
     let mut section = Section::new("start", "Start, and idle", &columns).about(
         "Milliseconds from exec, with the records already in the topic and a group that nobody was in before; kcat joins a group \
-         too (-G, unbuffered). The group's first rebalance is not delayed by the broker here. Idle is ten seconds \
+         too (-G, unbuffered), and so does the floor, librdkafka alone. The group's first rebalance is not delayed by the broker here. Idle is ten seconds \
          without a record.",
     );
     let topic = setting.filled("start", 6, RECORDS, "--size 100")?;
     let servers = setting.cluster.bootstrap_servers();
-    let (mut live, mut first, mut kcat_first) = (vec![], vec![], vec![]);
+    let (mut live, mut first, mut floor_first, mut kcat_first) = (vec![], vec![], vec![], vec![]);
     for round in 0..=setting.rounds.max(5) {
         let port = ports::free_port()?;
         let ours = consumer(setting, &topic, port);
         let to_live = until_live(setting, &ours, port)?;
         let to_record = until_record(setting, &consumer(setting, &topic, ports::free_port()?))?;
+        let to_floor = until_record(setting, &setting.consumer_floor(&topic, RECORDS + 1, 500))?;
         let kcat = setting.rivals.kcat.as_ref().ok().map(|kcat| {
             let kcat = Invocation::new(kcat).args([
                 "-b",
@@ -54,10 +55,12 @@ pub fn measure(setting: &Setting) -> Result<Section> {
         }
         live.push(to_live);
         first.push(to_record);
+        floor_first.push(to_floor);
         kcat_first.extend(to_kcat);
     }
     let (rss, cpu) = idle(setting, &setting.consumer(&topic, RECORDS + 1))?;
     section.row("kafka-consumer", vec![Spread::of(live), Spread::of(first), Spread::of([rss]), Spread::of([cpu])]);
+    section.row("floor", vec![None, Spread::of(floor_first), None, None]);
     section.row("kcat -G", vec![None, Spread::of(kcat_first), None, None]);
     for (what, column, limit) in [("ms from exec to /livez", 0, 30.0), ("MiB of an idle consumer", 2, 16.0)] {
         if let Some(value) = section.median("kafka-consumer", column) {
