@@ -1,0 +1,237 @@
+//! What scenarios have in common: the installation on the cluster, its pods, load, and the state that each finds it in.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::Args;
+use super::jobs::{self, Job};
+use super::kubectl::{Kubectl, Seen, list, number, text, until};
+use super::logs::Logs;
+use super::manifests::Manifests;
+use super::toolbox::Toolbox;
+use super::volume::Volume;
+use crate::terminal::Step;
+
+/// The programs' namespace.
+pub const PROGRAMS: &str = "kafka-clients";
+/// The broker's.
+pub const BROKER: &str = "kafka";
+/// Who may fetch metrics.
+pub const MONITORING: &str = "monitoring";
+/// Of this suite: neither the programs' nor monitoring's.
+pub const WORK: &str = "kafka-clients-e2e";
+/// The pods of the consumer.
+pub const CONSUMERS: &str = "app.kubernetes.io/name=kafka-consumer";
+
+/// The folder of the broker, and of the programs.
+pub const BROKER_FOLDER: &str = "kafka/single";
+/// See [`BROKER_FOLDER`].
+pub const PROGRAMS_FOLDER: &str = "k8s";
+
+/// How long an installation may take until all of it is ready: images may have to be pulled.
+pub const READY: Duration = Duration::from_secs(420);
+/// How long a rollout, or the end of a Job, may take.
+pub const LONG: Duration = Duration::from_secs(300);
+/// How long anything may take that the cluster does by itself at once.
+pub const SOON: Duration = Duration::from_secs(90);
+
+/// A cluster with what the suite has put there.
+pub struct Bench {
+    pub kubectl: Kubectl,
+    pub manifests: Manifests,
+    toolbox: String,
+    /// The project's Job, as kubectl reads it.
+    job: Value,
+    /// The project's Deployment, likewise.
+    deployment: Value,
+    volume: Option<Volume>,
+    /// Namespaces that the suite has made beside those of the manifests.
+    made: Vec<&'static str>,
+    installed: bool,
+}
+
+impl Bench {
+    /// Looks at the cluster and refuses one where it would destroy something.
+    pub fn new(args: &Args) -> Result<Self> {
+        let kubectl = Kubectl::new(args.context.clone());
+        let version = kubectl.json(&["version"]).context("no cluster answers")?;
+        let server = kubectl.run(&["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"])?;
+        let nodes = kubectl.items(&["get", "nodes"])?.len();
+        println!("Kubernetes {} at {server}, {nodes} node(s)", text(&version, "/serverVersion/gitVersion"));
+        for namespace in [PROGRAMS, BROKER, WORK] {
+            let found = kubectl.run(&["get", "namespace", namespace, "--ignore-not-found", "-o", "name"])?;
+            ensure!(
+                found.is_empty() || args.reuse,
+                "the namespace {namespace} exists: this suite would change and then delete what is in it. With --reuse it does"
+            );
+        }
+        let manifests = Manifests::new(&args.images)?;
+        let job = object(&kubectl, &manifests, "Job")?;
+        let deployment = object(&kubectl, &manifests, "Deployment")?;
+        let mut bench = Self {
+            kubectl, manifests, job, deployment,
+            toolbox: args.toolbox.clone(), volume: None, made: Vec::new(), installed: false,
+        };
+        bench.namespace(WORK)?;
+        bench.volume = Volume::if_needed(&bench.kubectl, &bench.toolbox)?;
+        Ok(bench)
+    }
+
+    /// Makes a namespace that is missing. Those of the suite's own go at the end.
+    pub fn namespace(&mut self, name: &'static str) -> Result<()> {
+        if self.kubectl.run(&["get", "namespace", name, "--ignore-not-found", "-o", "name"])?.is_empty() {
+            self.kubectl.run(&["create", "namespace", name])?;
+            self.made.push(name);
+        }
+        Ok(())
+    }
+
+    /// After a failed scenario: the next one applies the manifests again.
+    pub fn disturbed(&mut self) {
+        self.installed = false;
+    }
+
+    /// The manifests are applied, and all is ready. The first call does it.
+    pub fn installed(&mut self) -> Result<()> {
+        if self.installed {
+            return Ok(());
+        }
+        let step = Step::begin("applying infra/kafka/single and infra/k8s");
+        self.kubectl.delete(&["job", "-n", PROGRAMS, "kafka-producer"], SOON)?;
+        self.apply()?;
+        self.wait_until_ready(READY)?;
+        step.end();
+        self.installed = true;
+        Ok(())
+    }
+
+    /// Applies the broker and the programs, as a user does, and returns what kubectl said. A warning is an error: Pod Security
+    /// and deprecated fields warn.
+    pub fn apply(&self) -> Result<String> {
+        let mut said = String::new();
+        for folder in [BROKER_FOLDER, PROGRAMS_FOLDER] {
+            let path = self.manifests.path(folder);
+            said += &self.kubectl.run(&["apply", "--warnings-as-errors", "-f", &path])?;
+        }
+        Ok(said)
+    }
+
+    /// Waits until the broker, the Job and all pods of the consumer are well.
+    pub fn wait_until_ready(&self, timeout: Duration) -> Result<()> {
+        self.kubectl.rolled_out(BROKER, "statefulset/kafka", timeout)?;
+        let ended = jobs::ended(&self.kubectl, "kafka-producer", timeout)?;
+        ensure!(ended.complete, "the Job kafka-producer failed: {ended:?}");
+        self.kubectl.rolled_out(PROGRAMS, "deployment/kafka-consumer", timeout)?;
+        self.settled(2, timeout)
+    }
+
+    /// Waits until exactly so many pods of the consumer are there, all of them ready.
+    pub fn settled(&self, count: usize, timeout: Duration) -> Result<()> {
+        until(timeout, &format!("{count} ready consumers and no other"), || {
+            let pods = self.consumers()?;
+            let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+            Ok(Seen::when(ready == count && pods.len() == count, format!("{ready} of {} ready", pods.len())))
+        })
+    }
+
+    /// The pods of the consumer.
+    pub fn consumers(&self) -> Result<Vec<Value>> {
+        self.kubectl.items(&["get", "pods", "-n", PROGRAMS, "-l", CONSUMERS])
+    }
+
+    /// Follows the logs of the consumer's pods, those to come included.
+    pub fn logs(&self, run: &str) -> Result<Logs> {
+        Logs::follow(&self.kubectl, PROGRAMS, CONSUMERS, run)
+    }
+
+    /// The project's Job under another name, with other variables.
+    pub fn job(&self, name: &str, variables: &[(&str, &str)]) -> Result<Job> {
+        self.kubectl.delete(&["job", "-n", PROGRAMS, name], SOON)?;
+        Job::create(&self.kubectl, &self.job, name, variables)
+    }
+
+    /// A steady load: so many messages at this rate, in a run of the Job's name.
+    pub fn load(&self, name: &str, messages: u64, rate: &str) -> Result<Job> {
+        let messages = messages.to_string();
+        self.job(name, &[("PRODUCER_MESSAGES", &messages), ("PRODUCER_RATE", rate), ("PRODUCER_RUN_ID", name)])
+    }
+
+    /// The project's Deployment, to be changed and created under another name.
+    pub fn deployment(&self) -> Value {
+        self.deployment.clone()
+    }
+
+    /// A small pod to try the network with.
+    pub fn toolbox(&self, namespace: &str, name: &str, labels: &Value) -> Result<Toolbox> {
+        Toolbox::start(&self.kubectl, &self.toolbox, namespace, name, labels)
+    }
+
+    /// Sets the number of brokers, 0 or 1, and waits until it is so.
+    pub fn brokers(&self, count: u64) -> Result<()> {
+        let replicas = format!("--replicas={count}");
+        self.kubectl.run(&["scale", "-n", BROKER, "statefulset/kafka", &replicas])?;
+        if count > 0 {
+            return self.kubectl.rolled_out(BROKER, "statefulset/kafka", LONG);
+        }
+        until(SOON, "no broker", || {
+            let found = self.kubectl.run(&["get", "pod", "-n", BROKER, "kafka-0", "--ignore-not-found", "-o", "name"])?;
+            Ok(Seen::when(found.is_empty(), found))
+        })
+    }
+
+    /// Deletes what the suite has made.
+    pub fn remove(&self) -> Result<()> {
+        let step = Step::begin("removing everything");
+        for folder in [PROGRAMS_FOLDER, BROKER_FOLDER] {
+            self.kubectl.delete(&["-f", &self.manifests.path(folder)], LONG)?;
+        }
+        if let Some(volume) = &self.volume {
+            volume.remove()?;
+        }
+        for namespace in &self.made {
+            self.kubectl.delete(&["namespace", namespace], LONG)?;
+        }
+        step.end();
+        Ok(())
+    }
+}
+
+/// The one object of a kind among the programs' manifests.
+fn object(kubectl: &Kubectl, manifests: &Manifests, kind: &str) -> Result<Value> {
+    let path = manifests.path(PROGRAMS_FOLDER);
+    let said = kubectl.run(&["create", "--dry-run=client", "-o", "json", "-f", &path])?;
+    let mut objects = Vec::new();
+    for object in serde_json::Deserializer::from_str(&said).into_iter::<Value>() {
+        let object = object?;
+        // Several objects come one after another, or in a List.
+        match object.get("items").and_then(Value::as_array) {
+            Some(items) => objects.extend(items.clone()),
+            None => objects.push(object),
+        }
+    }
+    let mut of_kind = objects.into_iter().filter(|object| text(object, "/kind") == kind);
+    match (of_kind.next(), of_kind.next()) {
+        (Some(object), None) => Ok(object),
+        _ => bail!("{path} has not exactly one {kind}"),
+    }
+}
+
+/// The pod's name.
+pub fn name(pod: &Value) -> &str {
+    text(pod, "/metadata/name")
+}
+
+/// Whether the pod is ready and not being deleted.
+pub fn is_ready(pod: &Value) -> bool {
+    let ready = list(pod, "/status/conditions")
+        .iter()
+        .any(|condition| text(condition, "/type") == "Ready" && text(condition, "/status") == "True");
+    ready && pod.pointer("/metadata/deletionTimestamp").is_none()
+}
+
+/// How often the pod's containers were restarted.
+pub fn restarts(pod: &Value) -> u64 {
+    list(pod, "/status/containerStatuses").iter().map(|container| number(container, "/restartCount")).sum()
+}
