@@ -71,8 +71,14 @@ impl Bench {
         let job = object(&kubectl, &manifests, "Job")?;
         let deployment = object(&kubectl, &manifests, "Deployment")?;
         let mut bench = Self {
-            kubectl, manifests, job, deployment,
-            toolbox: args.toolbox.clone(), volume: None, made: Vec::new(), installed: false,
+            kubectl,
+            manifests,
+            job,
+            deployment,
+            toolbox: args.toolbox.clone(),
+            volume: None,
+            made: Vec::new(),
+            installed: false,
         };
         bench.namespace(WORK)?;
         bench.volume = Volume::if_needed(&bench.kubectl, &bench.toolbox)?;
@@ -176,7 +182,8 @@ impl Bench {
             return self.kubectl.rolled_out(BROKER, "statefulset/kafka", LONG);
         }
         until(SOON, "no broker", || {
-            let found = self.kubectl.run(&["get", "pod", "-n", BROKER, "kafka-0", "--ignore-not-found", "-o", "name"])?;
+            let found =
+                self.kubectl.run(&["get", "pod", "-n", BROKER, "kafka-0", "--ignore-not-found", "-o", "name"])?;
             Ok(Seen::when(found.is_empty(), found))
         })
     }

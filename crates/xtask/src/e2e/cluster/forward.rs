@@ -21,8 +21,15 @@ impl Forward {
     /// To this port of this pod.
     pub fn open(kubectl: &Kubectl, namespace: &str, pod: &str, port: u16) -> Result<Self> {
         let ports = format!(":{port}");
-        let process =
-            kubectl.spawn(&["port-forward", "-n", namespace, "--address", "127.0.0.1", &format!("pod/{pod}"), &ports])?;
+        let process = kubectl.spawn(&[
+            "port-forward",
+            "-n",
+            namespace,
+            "--address",
+            "127.0.0.1",
+            &format!("pod/{pod}"),
+            &ports,
+        ])?;
         let line = process.wait_for_stdout(OPEN, |line| line.starts_with("Forwarding from "))?;
         let address = line.split_whitespace().nth(2).with_context(|| format!("no address in {line:?}"))?.to_owned();
         Ok(Self { _process: process, address })

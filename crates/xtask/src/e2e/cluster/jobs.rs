@@ -93,7 +93,8 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        let _ = self.kubectl.outcome(&["delete", "job", "-n", PROGRAMS, &self.name, "--ignore-not-found", "--wait=false"]);
+        let _ =
+            self.kubectl.outcome(&["delete", "job", "-n", PROGRAMS, &self.name, "--ignore-not-found", "--wait=false"]);
     }
 }
 

@@ -48,7 +48,12 @@ impl Kubectl {
 
     /// Runs it to its end, whatever that is.
     pub fn outcome(&self, args: &[&str]) -> Result<Outcome> {
-        self.program(args)?.run(CALL)
+        self.outcome_within(CALL, args)
+    }
+
+    /// As [`Kubectl::outcome`], for what may take longer.
+    pub fn outcome_within(&self, timeout: Duration, args: &[&str]) -> Result<Outcome> {
+        self.program(args)?.run(timeout)
     }
 
     /// Runs it and returns what it said on stdout.

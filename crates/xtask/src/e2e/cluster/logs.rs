@@ -84,15 +84,23 @@ impl Logs {
         &self.followed.received
     }
 
-    /// The longest time between two records of one partition, whichever pods logged them.
-    pub fn longest_pause(&self) -> Result<Duration> {
+    /// The longest time between two records of one partition, whichever pods logged them: of the partition where it was
+    /// shortest, and of the one where it was longest.
+    pub fn pauses(&self) -> Result<[Duration; 2]> {
         let mut state = self.checked()?;
-        let mut longest = 0;
-        for times in state.logged.values_mut() {
+        let pauses = state.logged.values_mut().filter_map(|times| {
             times.sort_unstable();
-            longest = times.windows(2).map(|pair| pair[1] - pair[0]).chain([longest]).max().unwrap_or(0);
-        }
-        Ok(Duration::from_micros(longest.unsigned_abs()))
+            times.windows(2).map(|pair| pair[1].abs_diff(pair[0])).max()
+        });
+        let mut pauses: Vec<u64> = pauses.collect();
+        pauses.sort_unstable();
+        let (first, last) = (pauses.first().copied().unwrap_or_default(), pauses.last().copied().unwrap_or_default());
+        Ok([first, last].map(Duration::from_micros))
+    }
+
+    /// The longer of [`Logs::pauses`].
+    pub fn longest_pause(&self) -> Result<Duration> {
+        Ok(self.pauses()?[1])
     }
 
     /// Pods that have logged records of the run.
@@ -108,7 +116,11 @@ impl Logs {
 
     fn checked(&self) -> Result<MutexGuard<'_, State>> {
         let state = self.followed.state();
-        ensure!(state.failure.is_none(), "not all logs could be read: {}", state.failure.as_deref().unwrap_or_default());
+        ensure!(
+            state.failure.is_none(),
+            "not all logs could be read: {}",
+            state.failure.as_deref().unwrap_or_default()
+        );
         Ok(state)
     }
 }

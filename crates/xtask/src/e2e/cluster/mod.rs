@@ -1,13 +1,21 @@
 //! `cargo xtask e2e cluster`: the images and manifests on the Kubernetes cluster that KUBECONFIG names, as users apply them.
 
 mod bench;
+mod broker;
+mod copies;
+mod disruption;
 mod forward;
 mod install;
 mod jobs;
 mod kubectl;
 mod logs;
 mod manifests;
+mod memory;
+mod network;
+mod probes;
+mod rollout;
 mod toolbox;
+mod verdicts;
 mod volume;
 
 use anyhow::Result;
@@ -46,7 +54,16 @@ pub struct Args {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them, in an order in which an early one's failure explains a later one's.
-const SCENARIOS: [&[Scenario]; 1] = [&install::SCENARIOS];
+const SCENARIOS: [&[Scenario]; 8] = [
+    &install::SCENARIOS,
+    &network::SCENARIOS,
+    &disruption::SCENARIOS,
+    &rollout::SCENARIOS,
+    &verdicts::SCENARIOS,
+    &probes::SCENARIOS,
+    &broker::SCENARIOS,
+    &memory::SCENARIOS,
+];
 
 /// Runs them. `false` when one failed.
 pub fn run(args: &Args) -> Result<bool> {

@@ -38,7 +38,7 @@ impl Try<'_> {
         match self {
             Self::Connect(host, port) => format!("timeout 5 nc -w 3 {host} {port} </dev/null"),
             Self::Resolve(name) => format!("timeout 5 nslookup {name}"),
-            Self::Get(url) => format!("timeout 5 wget -q -O - {url} | head -c 200"),
+            Self::Get(url) => format!("timeout 5 wget -q -O /dev/null {url}"),
         }
     }
 }
@@ -87,7 +87,12 @@ impl Toolbox {
 
     fn settles(&self, what: Try<'_>, wanted: bool) -> Result<()> {
         let mut in_a_row = 0;
-        let named = format!("{what:?} from {}/{} {}", self.namespace, self.name, if wanted { "let through" } else { "refused" });
+        let named = format!(
+            "{what:?} from {}/{} {}",
+            self.namespace,
+            self.name,
+            if wanted { "let through" } else { "refused" }
+        );
         until(IN_FORCE, &named, || {
             let (went, said) = self.attempt(what)?;
             in_a_row = if went == wanted { in_a_row + 1 } else { 0 };

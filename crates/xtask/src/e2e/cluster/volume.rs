@@ -35,25 +35,31 @@ impl Volume {
             return Ok(None);
         }
         let nodes = kubectl.items(&["get", "nodes"])?;
-        let node = nodes.iter().find(|node| {
-            node.pointer("/spec/unschedulable").is_none() && list(node, "/spec/taints").is_empty()
-        });
+        let node = nodes
+            .iter()
+            .find(|node| node.pointer("/spec/unschedulable").is_none() && list(node, "/spec/taints").is_empty());
         let node = text(node.context("no node takes pods")?, "/metadata/labels/kubernetes.io~1hostname").to_owned();
         let volume = Self { kubectl: kubectl.clone(), toolbox: toolbox.to_owned(), node };
+        if !kubectl.run(&["get", "persistentvolume", NAME, "--ignore-not-found", "-o", "name"])?.is_empty() {
+            return Ok(Some(volume));
+        }
         volume.on_node("made", &format!("rm -rf /node/{FOLDER} && mkdir /node/{FOLDER}"))?;
-        kubectl.send(&["apply", "-f", "-"], &json!({
-            "apiVersion": "v1", "kind": "PersistentVolume",
-            "metadata": {"name": NAME},
-            "spec": {
-                "capacity": {"storage": "10Gi"},
-                "accessModes": ["ReadWriteOnce"],
-                "persistentVolumeReclaimPolicy": "Retain",
-                // Unlike a hostPath, a local volume gets the group that the pod's fsGroup names.
-                "local": {"path": format!("{PARENT}/{FOLDER}")},
-                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
-                    {"key": "kubernetes.io/hostname", "operator": "In", "values": [&volume.node]}]}]}},
-            },
-        }))?;
+        kubectl.send(
+            &["apply", "-f", "-"],
+            &json!({
+                "apiVersion": "v1", "kind": "PersistentVolume",
+                "metadata": {"name": NAME},
+                "spec": {
+                    "capacity": {"storage": "10Gi"},
+                    "accessModes": ["ReadWriteOnce"],
+                    "persistentVolumeReclaimPolicy": "Retain",
+                    // Unlike a hostPath, a local volume gets the group that the pod's fsGroup names.
+                    "local": {"path": format!("{PARENT}/{FOLDER}")},
+                    "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                        {"key": "kubernetes.io/hostname", "operator": "In", "values": [&volume.node]}]}]}},
+                },
+            }),
+        )?;
         Ok(Some(volume))
     }
 
@@ -66,22 +72,25 @@ impl Volume {
     /// Runs a line of shell on the node, where `/node` is the folder's parent.
     fn on_node(&self, name: &str, script: &str) -> Result<()> {
         self.kubectl.delete(&["pod", "-n", WORK, name], POD)?;
-        self.kubectl.send(&["create", "-f", "-"], &json!({
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": WORK},
-            "spec": {
-                "nodeSelector": {"kubernetes.io/hostname": &self.node},
-                "automountServiceAccountToken": false,
-                "restartPolicy": "Never",
-                "containers": [{
-                    "name": "toolbox", "image": &self.toolbox, "imagePullPolicy": "IfNotPresent",
-                    "command": ["sh", "-c", script],
-                    "securityContext": {"runAsUser": 0},
-                    "volumeMounts": [{"name": "node", "mountPath": "/node"}],
-                }],
-                "volumes": [{"name": "node", "hostPath": {"path": PARENT, "type": "Directory"}}],
-            },
-        }))?;
+        self.kubectl.send(
+            &["create", "-f", "-"],
+            &json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": name, "namespace": WORK},
+                "spec": {
+                    "nodeSelector": {"kubernetes.io/hostname": &self.node},
+                    "automountServiceAccountToken": false,
+                    "restartPolicy": "Never",
+                    "containers": [{
+                        "name": "toolbox", "image": &self.toolbox, "imagePullPolicy": "IfNotPresent",
+                        "command": ["sh", "-c", script],
+                        "securityContext": {"runAsUser": 0},
+                        "volumeMounts": [{"name": "node", "mountPath": "/node"}],
+                    }],
+                    "volumes": [{"name": "node", "hostPath": {"path": PARENT, "type": "Directory"}}],
+                },
+            }),
+        )?;
         self.kubectl.wait(WORK, &format!("pod/{name}"), "jsonpath={.status.phase}=Succeeded", POD)
     }
 }

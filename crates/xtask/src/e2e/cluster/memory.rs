@@ -1,0 +1,88 @@
+//! A consumer that needs more memory than its limit.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::Scenario;
+use super::bench::{Bench, LONG, PROGRAMS, restarts};
+use super::copies::Copy;
+use super::kubectl::{Seen, list, number, text, until};
+use super::logs::Logs;
+use crate::consumer::{lock, wait_until};
+use crate::e2e::bench::{expect_all, wait_for_messages};
+
+pub(super) const SCENARIOS: [Scenario; 1] = [Scenario {
+    name: "out-of-memory",
+    claim: "a consumer over its memory is killed and restarted; the others of its group go on, and no record is lost",
+    run: out_of_memory,
+}];
+
+/// Topic and group.
+const NAME: &str = "out-of-memory";
+/// Large enough that half of it does not fit into [`LIMIT`]: 60 MB.
+const BALLAST: [(&str, &str); 4] = [
+    ("KAFKA_TOPIC", NAME),
+    ("PRODUCER_MESSAGES", "6000"),
+    ("PRODUCER_SIZE", "10KiB"),
+    ("PRODUCER_CREATE_TOPIC", "6:1"),
+];
+const LIMIT: &str = "32Mi";
+/// The mistake: fetch as much at a time as there is, from the beginning.
+const GREEDY: [(&str, &str); 2] =
+    [("KAFKA_PROPERTIES", "fetch.message.max.bytes=33554432"), ("CONSUMER_FROM", "beginning")];
+/// The steady load meanwhile: two minutes.
+const MESSAGES: u64 = 24_000;
+const RUN: &str = "out-of-memory-load";
+
+fn out_of_memory(bench: &mut Bench) -> Result<String> {
+    bench.installed()?;
+    bench.job("out-of-memory-ballast", &BALLAST)?.delivered(6_000, LONG)?;
+    let steady = Copy::new(bench, "e2e-steady", NAME)?;
+    steady.apply()?;
+    steady.ready()?;
+    let logs = Logs::follow(&bench.kubectl, PROGRAMS, &Copy::selector(NAME), RUN)?;
+    let messages = MESSAGES.to_string();
+    let load = [
+        ("KAFKA_TOPIC", NAME),
+        ("PRODUCER_MESSAGES", messages.as_str()),
+        ("PRODUCER_RATE", "200/s"),
+        ("PRODUCER_RUN_ID", RUN),
+    ];
+    let load = bench.job(RUN, &load)?;
+    wait_for_messages(logs.received(), 1_000)?;
+
+    let mut greedy = Copy::new(bench, "e2e-greedy", NAME)?;
+    greedy.variables(&GREEDY)?;
+    greedy.memory(LIMIT)?;
+    greedy.apply()?;
+    let code = until(LONG, "a consumer killed for its memory and restarted", || {
+        let pods = greedy.pods()?;
+        let statuses: Vec<_> = pods.iter().flat_map(|pod| list(pod, "/status/containerStatuses")).collect();
+        let killed = statuses.iter().find(|status| {
+            let ends = ["/lastState/terminated/reason", "/state/terminated/reason"];
+            ends.iter().any(|end| text(status, end) == "OOMKilled") && number(status, "/restartCount") > 0
+        });
+        let code = killed.map(|status| number(status, "/lastState/terminated/exitCode"));
+        Ok(code.map_or_else(|| Seen::NotYet(format!("{statuses:?}")), Seen::Yes))
+    })?;
+    ensure!(code == 137, "killed by exit code {code} instead of 137");
+    // The others go on, although the dead member's partitions wait for its session to be over.
+    let then = lock(logs.received()).distinct();
+    wait_until(logs.received(), Duration::from_secs(30), |received| received.distinct() >= then + 500)?;
+    let restarted: u64 = greedy.pods()?.iter().map(restarts).sum();
+
+    // The cure.
+    let cured = Copy::new(bench, "e2e-greedy", NAME)?;
+    cured.apply()?;
+    cured.ready()?;
+    load.delivered(MESSAGES, LONG)?;
+    let repeated = expect_all(logs.received(), MESSAGES).with_context(|| logs.own())?;
+    let [shortest, longest] = logs.pauses()?;
+    Ok(format!(
+        "OOMKilled (137) at {LIMIT} and restarted {restarted} times; {MESSAGES} logged, {repeated} repeated; the partitions of the \
+         other member paused for {:.1} s at most, the dead one's for {:.0} s",
+        shortest.as_secs_f64(),
+        longest.as_secs_f64()
+    ))
+}
