@@ -20,17 +20,17 @@ pub(super) const SCENARIOS: [Scenario; 1] = [Scenario {
 
 /// Topic and group.
 const NAME: &str = "out-of-memory";
-/// Large enough that half of it does not fit into [`LIMIT`]: 60 MB.
+/// A second topic, which only one of the two consumers reads, with more in its only partition than fits into [`LIMIT`]: 60 MB.
 const BALLAST: [(&str, &str); 4] = [
-    ("KAFKA_TOPIC", NAME),
+    ("KAFKA_TOPIC", "out-of-memory-ballast"),
     ("PRODUCER_MESSAGES", "6000"),
     ("PRODUCER_SIZE", "10KiB"),
-    ("PRODUCER_CREATE_TOPIC", "6:1"),
+    ("PRODUCER_CREATE_TOPIC", "1:1"),
 ];
 const LIMIT: &str = "32Mi";
-/// The mistake: fetch as much at a time as there is, from the beginning.
-const GREEDY: [(&str, &str); 2] =
-    [("KAFKA_PROPERTIES", "fetch.message.max.bytes=33554432"), ("CONSUMER_FROM", "beginning")];
+const BOTH: (&str, &str) = ("KAFKA_TOPIC", "out-of-memory,out-of-memory-ballast");
+/// The mistake: to fetch as much at a time as there is.
+const GREEDY: (&str, &str) = ("KAFKA_PROPERTIES", "fetch.message.max.bytes=33554432");
 /// The steady load meanwhile: two minutes.
 const MESSAGES: u64 = 24_000;
 const RUN: &str = "out-of-memory-load";
@@ -40,12 +40,12 @@ fn out_of_memory(bench: &mut Bench) -> Result<String> {
     bench.job("out-of-memory-ballast", &BALLAST)?.delivered(6_000, LONG)?;
     let steady = Copy::new(bench, "e2e-steady", NAME)?;
     steady.apply()?;
-    steady.ready()?;
     let logs = Logs::follow(&bench.kubectl, PROGRAMS, &Copy::selector(NAME), RUN)?;
     let messages = MESSAGES.to_string();
     let load = [
         ("KAFKA_TOPIC", NAME),
         ("PRODUCER_MESSAGES", messages.as_str()),
+        ("PRODUCER_CREATE_TOPIC", "6:1"),
         ("PRODUCER_RATE", "200/s"),
         ("PRODUCER_RUN_ID", RUN),
     ];
@@ -53,7 +53,7 @@ fn out_of_memory(bench: &mut Bench) -> Result<String> {
     wait_for_messages(logs.received(), 1_000)?;
 
     let mut greedy = Copy::new(bench, "e2e-greedy", NAME)?;
-    greedy.variables(&GREEDY)?;
+    greedy.variables(&[BOTH, GREEDY])?;
     greedy.memory(LIMIT)?;
     greedy.apply()?;
     let code = until(LONG, "a consumer killed for its memory and restarted", || {
@@ -73,7 +73,8 @@ fn out_of_memory(bench: &mut Bench) -> Result<String> {
     let restarted: u64 = greedy.pods()?.iter().map(restarts).sum();
 
     // The cure.
-    let cured = Copy::new(bench, "e2e-greedy", NAME)?;
+    let mut cured = Copy::new(bench, "e2e-greedy", NAME)?;
+    cured.variables(&[BOTH])?;
     cured.apply()?;
     cured.ready()?;
     load.delivered(MESSAGES, LONG)?;
