@@ -21,8 +21,7 @@ impl Copy {
     /// Makes the object, which is not in the cluster yet. Its group has the topic's name.
     pub fn new(bench: &Bench, name: &str, topic: &str) -> Result<Self> {
         let mut object = bench.deployment();
-        let variables = [("KAFKA_TOPIC", topic), ("KAFKA_CONSUMER_GROUP", topic), ("CONSUMER_NO_VALUES", "true")];
-        set_variables(&mut object, &variables)?;
+        set_variables(&mut object, &[("KAFKA_TOPIC", topic), ("KAFKA_CONSUMER_GROUP", topic)])?;
         let mut set = |pointer: &str, value: Value| -> Result<()> {
             *object.pointer_mut(pointer).with_context(|| format!("the Deployment has no {pointer}"))? = value;
             Ok(())
@@ -64,6 +63,19 @@ impl Copy {
     /// Waits until its pod is ready, and none of an earlier version is left to be.
     pub fn ready(&self) -> Result<()> {
         self.kubectl.rolled_out(PROGRAMS, &format!("deployment/{}", self.name), LONG)
+    }
+
+    /// Sets how many pods it has.
+    pub fn replicas(&mut self, count: u64) -> Result<()> {
+        self.object["spec"]["replicas"] = count.into();
+        self.apply()
+    }
+
+    /// Its pods that are not on their way out.
+    pub fn running(&self) -> Result<Vec<Value>> {
+        let mut pods = self.pods()?;
+        pods.retain(|pod| pod.pointer("/metadata/deletionTimestamp").is_none());
+        Ok(pods)
     }
 
     /// Its pods.

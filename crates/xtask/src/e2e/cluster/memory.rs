@@ -31,6 +31,8 @@ const LIMIT: &str = "32Mi";
 const BOTH: (&str, &str) = ("KAFKA_TOPIC", "out-of-memory,out-of-memory-ballast");
 /// The mistake: to fetch as much at a time as there is.
 const GREEDY: (&str, &str) = ("KAFKA_PROPERTIES", "fetch.message.max.bytes=33554432");
+/// The ballast would only fill the node's log files.
+const NO_VALUES: (&str, &str) = ("CONSUMER_NO_VALUES", "true");
 /// The steady load meanwhile: two minutes.
 const MESSAGES: u64 = 24_000;
 const RUN: &str = "out-of-memory-load";
@@ -53,7 +55,7 @@ fn out_of_memory(bench: &mut Bench) -> Result<String> {
     wait_for_messages(logs.received(), 1_000)?;
 
     let mut greedy = Copy::new(bench, "e2e-greedy", NAME)?;
-    greedy.variables(&[BOTH, GREEDY])?;
+    greedy.variables(&[BOTH, NO_VALUES, GREEDY])?;
     greedy.memory(LIMIT)?;
     greedy.apply()?;
     let code = until(LONG, "a consumer killed for its memory and restarted", || {
@@ -74,14 +76,14 @@ fn out_of_memory(bench: &mut Bench) -> Result<String> {
 
     // The cure.
     let mut cured = Copy::new(bench, "e2e-greedy", NAME)?;
-    cured.variables(&[BOTH])?;
+    cured.variables(&[BOTH, NO_VALUES])?;
     cured.apply()?;
     cured.ready()?;
     load.delivered(MESSAGES, LONG)?;
     let repeated = expect_all(logs.received(), MESSAGES).with_context(|| logs.own())?;
     let [shortest, longest] = logs.pauses()?;
     Ok(format!(
-        "OOMKilled (137) at {LIMIT} and restarted {restarted} times; {MESSAGES} logged, {repeated} repeated; the partitions of the \
+        "OOMKilled (137) at {LIMIT} and restarted ({restarted}); {MESSAGES} logged, {repeated} repeated; the partitions of the \
          other member paused for {:.1} s at most, the dead one's for {:.0} s",
         shortest.as_secs_f64(),
         longest.as_secs_f64()

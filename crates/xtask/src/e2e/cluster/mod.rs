@@ -8,6 +8,7 @@ mod forward;
 mod install;
 mod jobs;
 mod kubectl;
+mod limits;
 mod logs;
 mod manifests;
 mod memory;
@@ -54,7 +55,7 @@ pub struct Args {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them, in an order in which an early one's failure explains a later one's.
-const SCENARIOS: [&[Scenario]; 8] = [
+const SCENARIOS: [&[Scenario]; 9] = [
     &install::SCENARIOS,
     &network::SCENARIOS,
     &disruption::SCENARIOS,
@@ -63,6 +64,7 @@ const SCENARIOS: [&[Scenario]; 8] = [
     &probes::SCENARIOS,
     &broker::SCENARIOS,
     &memory::SCENARIOS,
+    &limits::SCENARIOS,
 ];
 
 /// Runs them. `false` when one failed.

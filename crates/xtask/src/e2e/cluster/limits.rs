@@ -1,0 +1,224 @@
+//! What rate the limits of the manifests carry: both programs with 200m of CPU and 256 MiB, as they are deployed.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::Scenario;
+use super::bench::{Bench, LONG, PROGRAMS, name};
+use super::copies::Copy;
+use super::forward::Forward;
+use super::jobs::Job;
+use super::kubectl::number;
+use crate::terminal::grouped;
+
+pub(super) const SCENARIOS: [Scenario; 1] = [Scenario {
+    name: "limits",
+    claim: "within the limits of the manifests one consumer logs 1,000 records of 100 bytes a second, 99 of 100 within a second",
+    run: limits,
+}];
+
+/// Topic and group.
+const NAME: &str = "limits";
+/// Tried one after another, until one is not carried.
+const RATES: [u64; 7] = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000];
+/// How long each is tried.
+const SECONDS: u64 = 12;
+/// A rate is carried when 99 of 100 records are logged so soon after they were to be sent.
+const SOON_ENOUGH: Duration = Duration::from_secs(1);
+/// What has to be caught up with at full speed.
+const BACKLOG: u64 = 1_000_000;
+/// Between two looks at the metrics.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What the consumer has done until a moment.
+#[derive(Clone, Debug, Default)]
+struct Sample {
+    records: f64,
+    rss: f64,
+    /// Upper bounds in seconds, and how many records came within.
+    latencies: Vec<(f64, f64)>,
+}
+
+/// One line of the result.
+struct Row {
+    rate: f64,
+    p99: Option<f64>,
+    rss: f64,
+    producer: String,
+}
+
+fn limits(bench: &mut Bench) -> Result<String> {
+    bench.installed()?;
+    let mut copy = Copy::new(bench, "e2e-limits", NAME)?;
+    produce(bench, "limits-warm-up", 1_000, Some(1_000))?.delivered(1_000, LONG)?;
+    copy.apply()?;
+    copy.ready()?;
+    let mut rows = Vec::new();
+    for rate in RATES {
+        let row = at_rate(bench, &copy, rate)?;
+        let carried = row.p99.is_some_and(|p99| p99 <= SOON_ENOUGH.as_secs_f64()) && row.rate >= 0.95 * rate as f64;
+        rows.push((format!("{}/s", grouped(rate)), row, carried));
+        if !carried {
+            break;
+        }
+    }
+    ensure!(
+        rows.first().is_some_and(|(_, _, carried)| *carried),
+        "not even the lowest rate is carried\n{}",
+        table(&rows)
+    );
+    // With nobody to read, and then all at once.
+    copy.replicas(0)?;
+    let report = produce(bench, "limits-backlog", BACKLOG, None)?.delivered(BACKLOG, LONG)?;
+    copy.replicas(1)?;
+    rows.push(("full speed".to_owned(), catch_up(bench, &copy, &report)?, true));
+    let highest = rows.iter().rev().skip(1).find(|(_, _, carried)| *carried).map(|(name, ..)| name.as_str());
+    Ok(format!("carries {}\n{}", highest.unwrap_or_default(), table(&rows)))
+}
+
+fn table(rows: &[(String, Row, bool)]) -> String {
+    let mut text = format!(
+        "     {:>12} {:>12} {:>9} {:>8}  {}",
+        "asked", "logged/s", "p99 ms", "RSS MiB", "the producer, with the same limits"
+    );
+    for (name, row, carried) in rows {
+        let p99 = row.p99.map_or_else(|| "-".to_owned(), |p99| format!("{:.0}", p99 * 1e3));
+        let rate = grouped(row.rate.max(0.0).round() as u64);
+        let verdict = if *carried { "" } else { "  not carried" };
+        text += &format!(
+            "\n     {name:>12} {rate:>12} {p99:>9} {:>8.0}  {}{verdict}",
+            row.rss / 1024.0 / 1024.0,
+            row.producer
+        );
+    }
+    text
+}
+
+/// Starts the producer, at a rate or at full speed.
+fn produce(bench: &Bench, job: &str, messages: u64, rate: Option<u64>) -> Result<Job> {
+    let (count, rate) = (messages.to_string(), rate.map(|rate| format!("{rate}/s")));
+    let mut variables = vec![
+        ("KAFKA_TOPIC", NAME),
+        ("PRODUCER_CREATE_TOPIC", "6:1"),
+        ("PRODUCER_MESSAGES", count.as_str()),
+        ("PRODUCER_SIZE", "100"),
+    ];
+    variables.extend(rate.as_deref().map(|rate| ("PRODUCER_RATE", rate)));
+    bench.job(job, &variables)
+}
+
+fn at_rate(bench: &Bench, copy: &Copy, rate: u64) -> Result<Row> {
+    let admin = admin(bench, copy)?;
+    let before = Sample::of(&admin.metrics()?)?;
+    let messages = rate * SECONDS;
+    let job = produce(bench, &format!("limits-{rate}"), messages, Some(rate))?;
+    let (after, _) = watch(&admin, before.records + messages as f64)?;
+    let report = job.delivered(messages, LONG)?;
+    let seconds = report.pointer("/seconds").and_then(Value::as_f64).context("the report names no time")?;
+    Ok(Row {
+        rate: number(&report, "/delivered") as f64 / seconds,
+        p99: after.quantile_since(&before, 0.99),
+        rss: after.rss,
+        producer: producer(&report)?,
+    })
+}
+
+fn catch_up(bench: &Bench, copy: &Copy, report: &Value) -> Result<Row> {
+    let admin = admin(bench, copy)?;
+    let first = Sample::of(&admin.metrics()?)?;
+    let (last, seconds) = watch(&admin, BACKLOG as f64)?;
+    Ok(Row { rate: (last.records - first.records) / seconds, p99: None, rss: last.rss, producer: producer(report)? })
+}
+
+/// What its report says, in short.
+fn producer(report: &Value) -> Result<String> {
+    let p99 = report.pointer("/delivery_ms/p99").and_then(Value::as_f64).context("the report has no latencies")?;
+    Ok(format!("{}/s, p99 {p99:.0} ms", grouped(number(report, "/messages_per_second"))))
+}
+
+fn admin(bench: &Bench, copy: &Copy) -> Result<Forward> {
+    copy.ready()?;
+    let pods = copy.running()?;
+    let [pod] = &pods[..] else { bail!("{} pods instead of one", pods.len()) };
+    Forward::open(&bench.kubectl, PROGRAMS, name(pod), 8080)
+}
+
+/// Waits until so many records were logged in all; returns the last sample, with the highest memory of all, and the time it
+/// took.
+fn watch(admin: &Forward, records: f64) -> Result<(Sample, f64)> {
+    let began = Instant::now();
+    let mut highest: f64 = 0.0;
+    loop {
+        let mut sample = Sample::of(&admin.metrics()?)?;
+        highest = highest.max(sample.rss);
+        if sample.records >= records {
+            sample.rss = highest;
+            return Ok((sample, began.elapsed().as_secs_f64()));
+        }
+        ensure!(began.elapsed() < LONG, "only {} of {records} records were logged in {LONG:?}", sample.records);
+        thread::sleep(LOOK);
+    }
+}
+
+impl Sample {
+    /// Of what `/metrics` says.
+    fn of(metrics: &str) -> Result<Self> {
+        let mut sample = Self::default();
+        for line in metrics.lines().filter(|line| !line.starts_with('#')) {
+            let (series, value) = line.rsplit_once(' ').with_context(|| format!("no value in {line:?}"))?;
+            let value: f64 = value.parse().with_context(|| format!("no number in {line:?}"))?;
+            let metric = series.split('{').next().unwrap_or(series);
+            match metric {
+                "kafka_consumer_records_total" => sample.records += value,
+                "process_resident_memory_bytes" => sample.rss = value,
+                "kafka_consumer_end_to_end_latency_seconds_bucket" => {
+                    let bound = series.split('"').nth(1).context("a bucket without its bound")?;
+                    sample.latencies.push((bound.replace("+Inf", "inf").parse()?, value));
+                }
+                _ => {}
+            }
+        }
+        Ok(sample)
+    }
+
+    /// The latency at a quantile of what came since, between a bucket's bounds in proportion; `None` when nothing came, and the
+    /// highest finite bound when it is beyond all of them.
+    fn quantile_since(&self, before: &Self, quantile: f64) -> Option<f64> {
+        let within = |index: usize| {
+            let earlier = before.latencies.get(index).map_or(0.0, |(_, count)| *count);
+            self.latencies.get(index).map_or(0.0, |(_, count)| count - earlier)
+        };
+        let total = within(self.latencies.len().checked_sub(1)?);
+        let wanted = total * quantile;
+        let index = (0..self.latencies.len()).find(|index| total > 0.0 && within(*index) >= wanted)?;
+        let (low, below) = if index == 0 { (0.0, 0.0) } else { (self.latencies[index - 1].0, within(index - 1)) };
+        let high = self.latencies[index].0;
+        Some(if high.is_finite() { low + (high - low) * (wanted - below) / (within(index) - below) } else { low })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_of_what_came_since() {
+        let text = |counts: [u32; 3]| {
+            let bounds = ["0.1", "0.5", "+Inf"];
+            let lines = bounds.iter().zip(counts);
+            lines
+                .map(|(le, count)| format!("kafka_consumer_end_to_end_latency_seconds_bucket{{le=\"{le}\"}} {count}\n"))
+                .collect::<String>()
+                + "# HELP x y\nkafka_consumer_records_total{topic=\"a b\",partition=\"0\"} 7\nkafka_consumer_records_total{topic=\"a b\",partition=\"1\"} 2\n"
+        };
+        let before = Sample::of(&text([100, 100, 100])).unwrap();
+        let after = Sample::of(&text([150, 200, 200])).unwrap();
+        assert_eq!(after.records, 9.0);
+        assert_eq!(after.quantile_since(&before, 0.75), Some(0.3));
+        assert_eq!(after.quantile_since(&after, 0.75), None);
+        assert_eq!(Sample::of(&text([100, 100, 200])).unwrap().quantile_since(&before, 0.99), Some(0.5));
+    }
+}
