@@ -42,6 +42,11 @@ impl Exit {
         self as u8
     }
 
+    /// Whether another try would end the same: Kubernetes then fails the Job at once, by its `podFailurePolicy`.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Exit::Usage | Exit::Refused | Exit::Assertion)
+    }
+
     /// The word used for this outcome in reports and logs.
     pub const fn outcome(self) -> &'static str {
         match self {
