@@ -7,6 +7,7 @@ mod demo;
 mod docs;
 mod e2e;
 mod guard;
+mod images;
 mod programs;
 mod received;
 mod size;
@@ -39,6 +40,8 @@ enum Task {
     Guard,
     /// What a rate of messages needs: cores, pods, partitions, network, log volume
     Size(size::Args),
+    /// Build the images of both programs
+    Images(images::Args),
     /// The suite on real Apache Kafka; needs Java 17 and Maven
     E2e(e2e::Args),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Docs(args) => docs::run(&args),
         Task::Guard => guard::run(),
         Task::Size(args) => size::run(&args),
+        Task::Images(args) => images::run(&args),
         Task::E2e(args) => e2e::run(&args),
     };
     match done {
