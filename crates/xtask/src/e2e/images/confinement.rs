@@ -23,9 +23,8 @@ pub fn missing(pid: u32) -> Result<Vec<String>> {
         both if both.contains(' ') => both,
         quota => format!("{quota} {}", limit(&cgroups, "cpu", "cpu.cfs_period_us", "")?),
     };
-    let cores = cpus.split_once(' ').and_then(|(quota, period)| {
-        Some(quota.parse::<f64>().ok()? / period.parse::<f64>().ok()?)
-    });
+    let cores =
+        cpus.split_once(' ').and_then(|(quota, period)| Some(quota.parse::<f64>().ok()? / period.parse::<f64>().ok()?));
     if cores != Some(CPUS) {
         missing.push(format!("its processor time is limited to {cpus}"));
     }
@@ -84,7 +83,8 @@ mod tests {
     const STATUS: &str = "Name:\tkafka-consumer\nUid:\t65532\t65532\t65532\t65532\nGid:\t65532\t65532\t65532\t65532\n\
         CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\n\
         CapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
-    const MOUNTS: &str = "592 517 0:115 / / ro,relatime - overlay overlay rw\n593 592 0:22 / /sys ro - sysfs sysfs rw\n";
+    const MOUNTS: &str =
+        "592 517 0:115 / / ro,relatime - overlay overlay rw\n593 592 0:22 / /sys ro - sysfs sysfs rw\n";
 
     #[test]
     fn what_is_confined_passes() {

@@ -51,12 +51,11 @@ impl Runtime {
         let mut why = Vec::new();
         for &flags in candidates {
             let runtime = Self { engine, flags };
-            let container = runtime.container("version");
-            let output = runtime.command().args(container.arguments(Root::ReadOnly)).args([image, "--version"]).output()?;
-            if output.status.success() {
+            let (code, said) = runtime.container("version").run(image, Root::ReadOnly, None, &["--version"])?;
+            if code == Some(0) {
                 return Ok(runtime);
             }
-            why.push(format!("{engine} {}: {}", flags.join(" "), String::from_utf8_lossy(&output.stderr).trim()));
+            why.push(format!("{engine} {}: {}", flags.join(" "), said.trim()));
         }
         bail!("no container can be run confined as in the manifests:\n{}", why.join("\n"))
     }
@@ -149,7 +148,13 @@ impl Container<'_> {
     }
 
     /// Starts a command in place of the image's program and waits for it. The exit code, and what it said.
-    pub fn run(&self, image: &str, root: Root, entrypoint: Option<&str>, args: &[&str]) -> Result<(Option<i32>, String)> {
+    pub fn run(
+        &self,
+        image: &str,
+        root: Root,
+        entrypoint: Option<&str>,
+        args: &[&str],
+    ) -> Result<(Option<i32>, String)> {
         let mut command = self.runtime.command();
         command.args(self.arguments(root)).args(entrypoint.map(|program| format!("--entrypoint={program}")));
         let output = command.arg(image).args(args).output()?;

@@ -15,8 +15,7 @@ pub(super) const SCENARIOS: [Scenario; 1] = [Scenario {
 /// The bar, in bytes.
 const LARGEST: u64 = 45_000_000;
 const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
-const SHELLS: [&str; 11] =
-    ["sh", "bash", "dash", "ash", "zsh", "ksh", "csh", "fish", "busybox", "toybox", "env"];
+const SHELLS: [&str; 11] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "csh", "fish", "busybox", "toybox", "env"];
 const PACKAGE_MANAGERS: [&str; 11] =
     ["apt", "apt-get", "dpkg", "dpkg-deb", "apk", "rpm", "yum", "dnf", "microdnf", "pip", "cargo"];
 const INTERPRETERS: [&str; 5] = ["perl", "python3", "ruby", "node", "lua"];
@@ -76,7 +75,11 @@ fn configuration(program: &str, image: &Image, problems: &mut Vec<String>) {
     let exposed: Vec<_> = exposed.into_iter().flatten().map(|(port, _)| port.as_str()).collect();
     expect("what is exposed", &exposed, if program == "consumer" { &["8080/tcp"] } else { &[] });
     let file = format!("SSL_CERT_FILE=/{CERTIFICATES}");
-    expect("the certificates' variable", &image.list("/Config/Env").into_iter().filter(|set| **set == file).collect::<Vec<_>>(), &[&file]);
+    expect(
+        "the certificates' variable",
+        &image.list("/Config/Env").into_iter().filter(|set| **set == file).collect::<Vec<_>>(),
+        &[&file],
+    );
     let labels = image.labels();
     let label = |key: &str| labels.get(format!("org.opencontainers.image.{key}").as_str()).copied().unwrap_or_default();
     expect("the title", &[label("title")], &[&format!("kafka-{program}")]);

@@ -54,18 +54,23 @@ pub enum Kind {
 }
 
 impl Image {
+    /// Its configuration only.
+    pub fn inspect(runtime: &Runtime, name: &str) -> Result<Self> {
+        let answer: Value = serde_json::from_slice(&runtime.ask(&["image", "inspect", name])?)?;
+        let config = answer.get(0).cloned().context("inspect names no image")?;
+        Ok(Self { config, ..Self::default() })
+    }
+
     /// Takes one apart. `program` is the path of its program in it.
     pub fn take_apart(runtime: &Runtime, name: &str, program: &str) -> Result<Self> {
-        let config: Value = serde_json::from_slice(&runtime.ask(&["image", "inspect", name])?)?;
-        let config = config.get(0).cloned().context("inspect names no image")?;
         let archive = runtime.container("export").export(name)?;
         let (mut files, mut bytes) = (Vec::new(), Vec::new());
         for entry in Archive::new(archive.as_slice()).entries()? {
             let mut entry = entry?;
             let capable = match entry.pax_extensions()? {
-                Some(extensions) => extensions.filter_map(Result::ok).any(|extension| {
-                    extension.key_bytes() == b"SCHILY.xattr.security.capability"
-                }),
+                Some(extensions) => extensions
+                    .filter_map(Result::ok)
+                    .any(|extension| extension.key_bytes() == b"SCHILY.xattr.security.capability"),
                 None => false,
             };
             let header = entry.header();
@@ -83,7 +88,7 @@ impl Image {
         }
         ensure!(!files.is_empty(), "{name} has no files");
         let (sections, crates) = if bytes.is_empty() { Default::default() } else { look_into(&bytes)? };
-        Ok(Self { config, files, sections, crates })
+        Ok(Self { files, sections, crates, ..Self::inspect(runtime, name)? })
     }
 
     /// A text of the configuration, by its JSON pointer; empty when there is none.
@@ -126,8 +131,9 @@ fn look_into(program: &[u8]) -> Result<(Vec<String>, Vec<String>)> {
     if !sections.iter().any(|name| name == DEPENDENCIES) {
         return Ok((sections, Vec::new()));
     }
-    let dumped = Command::new("objcopy").arg(format!("--dump-section={DEPENDENCIES}={}", dump.display())).arg(&path);
-    let dumped = { dumped }.arg("/dev/null").status().context("objcopy (binutils) can't be run")?;
+    let mut objcopy = Command::new("objcopy");
+    objcopy.arg(format!("--dump-section={DEPENDENCIES}={}", dump.display())).arg(&path).arg("/dev/null");
+    let dumped = objcopy.status().context("objcopy (binutils) can't be run")?;
     ensure!(dumped.success(), "objcopy has not found {DEPENDENCIES}");
     let mut json = String::new();
     ZlibDecoder::new(std::fs::read(&dump)?.as_slice()).read_to_string(&mut json)?;

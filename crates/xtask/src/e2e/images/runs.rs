@@ -7,21 +7,18 @@ use testbed::http;
 use testbed::process::Signal;
 
 use super::container::{Container, Root};
+use super::image::Image;
 use super::{Bench, Scenario, confinement, free_address};
 use crate::consumer::{Consumer, Shared, shared};
 use crate::e2e::bench::{ARRIVAL, Place, Report, expect_exactly_once, on_broker, wait_for_messages};
 
 pub(super) const SCENARIOS: [Scenario; 4] = [
-    Scenario {
-        name: "image-no-shell",
-        claim: "nothing but the program can be started in an image",
-        run: no_shell,
-    },
+    Scenario { name: "image-no-shell", claim: "nothing but the program can be started in an image", run: no_shell },
     Scenario {
         name: "image-run",
         claim: "confined as in the manifests, what the producer publishes is in the consumer's log, metrics and health are \
                 served, SIGTERM ends with 0, and nothing was written to the container",
-        run: run,
+        run: confined,
     },
     Scenario {
         name: "image-sigterm",
@@ -88,7 +85,7 @@ fn no_shell(bench: &mut Bench) -> Result<String> {
     Ok("no shell starts".to_owned())
 }
 
-fn run(bench: &mut Bench) -> Result<String> {
+fn confined(bench: &mut Bench) -> Result<String> {
     let place = bench.topic("image-run")?;
     let bench = &*bench;
     let running = Running::start(bench, &place, Root::ReadOnly)?;
@@ -120,7 +117,7 @@ fn run(bench: &mut Bench) -> Result<String> {
 
 /// Runs the image's own health check, and one that must fail.
 fn health_check(bench: &Bench, running: &Running<'_>) -> Result<()> {
-    let image = super::image::Image::take_apart(&bench.runtime, bench.consumer(), "")?;
+    let image = Image::inspect(&bench.runtime, bench.consumer())?;
     let check = image.health_check();
     ensure!(check.first() == Some(&"CMD"), "the image has no health check that starts a program: {check:?}");
     let code = running.container.exec(&check[1..])?;
@@ -158,7 +155,10 @@ fn writes_nothing(bench: &mut Bench) -> Result<String> {
     consumer.stop(Signal::TERM)?.expect_code(0)?;
     for (changes, image) in [(produced, bench.producer()), (container.changes()?, bench.consumer())] {
         let unavoidable = unavoidable(bench, image, Root::Writable)?;
-        ensure!(changes == unavoidable, "{image} has written: {changes:?}, where the engine alone makes {unavoidable:?}");
+        ensure!(
+            changes == unavoidable,
+            "{image} has written: {changes:?}, where the engine alone makes {unavoidable:?}"
+        );
     }
     Ok("the containers differ from the images by nothing".to_owned())
 }
