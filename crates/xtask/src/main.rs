@@ -7,6 +7,7 @@ mod demo;
 mod docs;
 mod e2e;
 mod guard;
+mod images;
 mod manifests;
 mod programs;
 mod received;
@@ -42,6 +43,8 @@ enum Task {
     Manifests(manifests::Args),
     /// What a rate of messages needs: cores, pods, partitions, network, log volume
     Size(size::Args),
+    /// Build the images of both programs
+    Images(images::Args),
     /// The suite on real Apache Kafka; needs Java 17 and Maven
     E2e(e2e::Args),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Guard => guard::run(),
         Task::Manifests(args) => manifests::run(&args),
         Task::Size(args) => size::run(&args),
+        Task::Images(args) => images::run(&args),
         Task::E2e(args) => e2e::run(&args),
     };
     match done {

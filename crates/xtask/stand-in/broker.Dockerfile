@@ -1,6 +1,9 @@
 # A stand-in for apache/kafka: Debian's Java, Maven's jars, and the same user, paths, variables and entry point.
+# Unlike there the log goes through slf4j-simple: levels are honoured, a log4j2.yaml is not.
 # The build context holds `broker`, the scripts beside this file, and `jars`.
 FROM localhost/stand-in/debian:13
+# The release's newest: this image is never released.
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends openjdk-21-jre-headless \
  && rm -rf /var/lib/apt/lists/* \
@@ -16,6 +19,8 @@ RUN for tool in acls broker-api-versions cluster configs console-consumer consol
       ln -s kafka-run-class.sh /opt/kafka/bin/kafka-$tool.sh || exit 1; \
     done
 EXPOSE 9092
+# As the official one.
+# hadolint ignore=DL3066
 USER appuser
 VOLUME ["/etc/kafka/secrets", "/var/lib/kafka/data", "/mnt/shared/config"]
 CMD ["/etc/kafka/docker/run"]

@@ -1,6 +1,8 @@
 # A stand-in for the official Rust image: Debian's C tools and the Rust of this machine, in the places that image has them.
 # The build context is the folder of a Rust toolchain.
 FROM localhost/stand-in/debian:13
+# The release's newest: this image is never released.
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates g++ libc6-dev make perl \
  && rm -rf /var/lib/apt/lists/*

@@ -42,6 +42,11 @@ impl Distribution {
         Ok(after.split('<').next().unwrap_or_default())
     }
 
+    /// The folder of Kafka's jars.
+    pub fn jars(&self) -> &Path {
+        &self.jars
+    }
+
     /// One of Kafka's command-line tools by the name of its class, as `org.apache.kafka.tools.ProducerPerformance`. Give it
     /// arguments and run it.
     pub fn tool(&self, class: &str) -> Program {

@@ -1,10 +1,11 @@
-//! `cargo xtask e2e`: the real programs on real Apache Kafka, and `cargo xtask e2e cluster`: on Kubernetes.
+//! `cargo xtask e2e`: the real programs on real Apache Kafka; `e2e images`: in containers; `e2e cluster`: on Kubernetes.
 
 mod bench;
 mod cluster;
 mod delivery;
 mod faults;
 mod groups;
+mod images;
 mod oauth;
 mod pipes;
 mod positions;
@@ -24,7 +25,7 @@ use crate::terminal::Step;
 use bench::Bench;
 use suite::Chosen;
 
-/// The flags of the suite, or the other suite.
+/// The flags of the suite, or another suite.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
@@ -39,6 +40,8 @@ pub struct Args {
 enum Other {
     /// The suite on the Kubernetes cluster that KUBECONFIG names: the images and manifests as users apply them
     Cluster(cluster::Args),
+    /// The suite of the images of both programs: what is in them, and that they run confined as in the manifests
+    Images(images::Args),
 }
 
 type Scenario = suite::Scenario<Bench>;
@@ -59,8 +62,10 @@ const SCENARIOS: [&[Scenario]; 10] = [
 
 /// Runs them. `false` when one failed.
 pub fn run(args: &Args) -> Result<bool> {
-    if let Some(Other::Cluster(args)) = &args.other {
-        return cluster::run(args);
+    match &args.other {
+        Some(Other::Images(args)) => return images::run(args),
+        Some(Other::Cluster(args)) => return cluster::run(args),
+        None => {}
     }
     let Some(scenarios) = args.chosen.of(SCENARIOS.into_iter().flatten())? else { return Ok(true) };
     // First, so that a machine without Java or Maven is told at once.

@@ -1,0 +1,140 @@
+//! `cargo xtask images`: the images of both programs, built by docker, podman or buildah, on the pinned bases or on stand-ins.
+
+pub mod engine;
+mod reference;
+mod stand_in;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::programs;
+use crate::terminal::Step;
+use engine::{Build, Engine};
+
+/// The programs, by the ending of their Dockerfiles' names.
+pub const PROGRAMS: [&str; 2] = ["producer", "consumer"];
+
+/// The flags of the task.
+#[derive(clap::Args)]
+pub struct Args {
+    /// First make the base images from Debian 13 packages and this machine's Rust, and build on those: for places that reach
+    /// no registry of images. Needs debootstrap, and root
+    #[arg(long)]
+    stand_in: bool,
+
+    /// With --stand-in: also an image of Apache Kafka, called as the official one, from Debian's Java and Maven's jars
+    #[arg(long, requires = "stand_in")]
+    broker: bool,
+
+    /// With --stand-in: the mirror of Debian [default: the one that apt is configured with, else deb.debian.org]
+    #[arg(long, value_name = "URL", requires = "stand_in")]
+    mirror: Option<String>,
+
+    /// What builds [default: the first that works]
+    #[arg(long, value_enum)]
+    engine: Option<Engine>,
+
+    /// Certificates that the builder trusts when it fetches crates [default: $CARGO_HTTP_CAINFO, else $SSL_CERT_FILE]
+    #[arg(long, value_name = "FILE")]
+    ca_certificates: Option<PathBuf>,
+
+    /// A Cargo configuration for the builder's fetches: a mirror of crates.io, a proxy. In no layer of any image
+    #[arg(long, value_name = "FILE")]
+    cargo_config: Option<PathBuf>,
+
+    /// Build everything a second time without any cache, and compare the images byte for byte
+    #[arg(long)]
+    twice: bool,
+}
+
+/// The image of a program, as the manifests name it.
+pub fn image(program: &str) -> String {
+    format!("localhost:5000/kafka-{program}:{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Builds them. `false` when a second build gave other bytes.
+pub fn run(args: &Args) -> Result<bool> {
+    let engine = Engine::find(args.engine)?;
+    ensure!(
+        !args.twice || engine != Engine::Docker,
+        "--twice needs podman or buildah: docker keeps the times of files"
+    );
+    let root = programs::root().canonicalize()?;
+    let bases = if args.stand_in { stand_in::bases(engine, &root, args.mirror.as_deref())? } else { Vec::new() };
+    if args.broker {
+        stand_in::broker(engine)?;
+    }
+    let secrets = secrets(args)?;
+    let labels = revision(&root).map(|revision| vec![("org.opencontainers.image.revision".to_owned(), revision)]);
+    let mut same = true;
+    for program in PROGRAMS {
+        let build = Build {
+            tag: image(program),
+            dockerfile: root.join(format!("Dockerfile.{program}")),
+            context: root.clone(),
+            labels: labels.clone().unwrap_or_default(),
+            bases: bases.clone(),
+            secrets: secrets.clone(),
+            epoch: Some(epoch(&root)?),
+            cached: true,
+        };
+        let step = Step::begin(format!("{} by {engine}", build.tag));
+        let id = engine.build(&build)?;
+        step.end();
+        println!("{} is {id}", build.tag);
+        if args.twice {
+            let again = Build { tag: format!("localhost/again/kafka-{program}"), cached: false, ..build };
+            let step = Step::begin(format!("{} once more, without a cache", image(program)));
+            let other = engine.build(&again)?;
+            step.end();
+            println!("{} is {other}: {}", again.tag, if other == id { "the same" } else { "NOT THE SAME" });
+            same &= other == id;
+        }
+    }
+    Ok(same)
+}
+
+/// What a builder gets to see while it fetches crates, and no image keeps.
+fn secrets(args: &Args) -> Result<Vec<(&'static str, PathBuf)>> {
+    let from_environment = || {
+        let named = ["CARGO_HTTP_CAINFO", "SSL_CERT_FILE"].into_iter().find_map(env::var_os)?;
+        Some(PathBuf::from(named)).filter(|file| file.is_file())
+    };
+    let certificates = args.ca_certificates.clone().or_else(from_environment);
+    let given = [("ca-certificates", certificates), ("cargo-config", args.cargo_config.clone())];
+    let given = given.into_iter().filter_map(|(id, file)| Some((id, file?)));
+    given
+        .map(|(id, file)| Ok((id, file.canonicalize().with_context(|| format!("no file {}", file.display()))?)))
+        .collect()
+}
+
+/// The time that the images bear: SOURCE_DATE_EPOCH, else the last commit's.
+fn epoch(root: &Path) -> Result<u64> {
+    if let Ok(given) = env::var("SOURCE_DATE_EPOCH") {
+        return given.parse().context("SOURCE_DATE_EPOCH is not a number of seconds");
+    }
+    // Sources without a history have no time: then all images bear the same.
+    Ok(git(root, &["log", "-1", "--format=%ct"]).and_then(|time| time.parse().ok()).unwrap_or(0))
+}
+
+/// The commit that is built, if it is just that.
+fn revision(root: &Path) -> Option<String> {
+    let revision = git(root, &["rev-parse", "HEAD"])?;
+    git(root, &["status", "--porcelain"]).filter(String::is_empty)?;
+    Some(revision)
+}
+
+fn git(root: &Path, args: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(root).args(args).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The text of a program's Dockerfile.
+fn dockerfile(root: &Path, program: &str) -> Result<String> {
+    let path = root.join(format!("Dockerfile.{program}"));
+    fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))
+}

@@ -1,0 +1,101 @@
+//! The images that a Dockerfile builds on.
+
+use anyhow::{Context, Result, ensure};
+
+/// An image's reference with its parts, as `gcr.io/distroless/cc-debian13:nonroot@sha256:...`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// All of it, as written.
+    pub whole: String,
+    /// The name without registry and folder, as `cc-debian13`.
+    pub name: String,
+    /// What stands between `:` and `@`.
+    pub tag: String,
+}
+
+impl Reference {
+    /// One that is pinned twice: by a tag for people and update bots, by a digest for everybody.
+    fn pinned(text: &str) -> Result<Self> {
+        let (rest, digest) = text.split_once('@').with_context(|| format!("{text} has no digest"))?;
+        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+        let whole = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        ensure!(whole, "{text}: {digest} is no sha256 digest");
+        let name = rest.rsplit('/').next().unwrap_or_default();
+        let (name, tag) = name.split_once(':').with_context(|| format!("{text} has no tag"))?;
+        Ok(Self { whole: text.to_owned(), name: name.to_owned(), tag: tag.to_owned() })
+    }
+}
+
+/// The images from elsewhere that a Dockerfile names in its `FROM` lines, without its own stages, in order, each once.
+pub fn bases(dockerfile: &str) -> Result<Vec<Reference>> {
+    let (mut stages, mut found) = (Vec::new(), Vec::new());
+    for line in dockerfile.lines() {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let Some((first, rest)) = words.split_first() else { continue };
+        if !first.eq_ignore_ascii_case("FROM") {
+            continue;
+        }
+        let mut rest = rest.iter().skip_while(|word| word.starts_with("--"));
+        let image = *rest.next().with_context(|| format!("{line:?} names no image"))?;
+        if !stages.contains(&image) && image != "scratch" {
+            let reference = Reference::pinned(image)?;
+            if !found.contains(&reference) {
+                found.push(reference);
+            }
+        }
+        if let [word, name] = rest.copied().collect::<Vec<_>>()[..]
+            && word.eq_ignore_ascii_case("AS")
+        {
+            stages.push(name);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::images::{PROGRAMS, dockerfile};
+    use crate::programs;
+
+    const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn every_base_of_the_images_has_a_tag_and_a_digest() {
+        for program in PROGRAMS {
+            let names: Vec<_> = bases(&dockerfile(&programs::root(), program).unwrap())
+                .unwrap()
+                .into_iter()
+                .map(|base| base.name)
+                .collect();
+            assert_eq!(names, ["rust", "cc-debian13"], "Dockerfile.{program}");
+        }
+    }
+
+    #[test]
+    fn one_compile_serves_both_images() {
+        let [producer, consumer] = PROGRAMS.map(|program| {
+            let text = dockerfile(&programs::root(), program).unwrap();
+            let stages = text.split_once("\n\n").unwrap().1;
+            stages.split_once("FROM gcr.io/distroless").unwrap().0.to_owned()
+        });
+        assert_eq!(producer, consumer);
+        assert!(producer.contains("AS build"));
+    }
+
+    #[test]
+    fn what_is_not_pinned_is_refused() {
+        for image in ["rust", "rust:1", &format!("rust@{DIGEST}"), "rust:1@sha256:12", &format!("rust:1@{DIGEST}x")] {
+            bases(&format!("FROM {image}")).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn stages_and_scratch_are_not_bases() {
+        let text =
+            format!("FROM --platform=linux/amd64 a.b/c/rust:1@{DIGEST} AS build\nfrom build as next\nFROM scratch\n");
+        let found = bases(&text).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].name.as_str(), found[0].tag.as_str()), ("rust", "1"));
+    }
+}
