@@ -99,5 +99,7 @@ mod tests {
     fn codes_are_the_contract() {
         let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
         assert_eq!(codes, [0, 1, 2, 3, 4, 5, 130, 143]);
+        let last: Vec<u8> = Exit::ALL.iter().filter(|exit| exit.is_final()).map(|exit| exit.code()).collect();
+        assert_eq!(last, [2, 4, 5]);
     }
 }

@@ -1,12 +1,13 @@
 //! The checksum of the ConfigMap in the Deployment's pods: without it an apply of a changed ConfigMap would change no pod.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-use super::set::Problems;
+use super::set::{Problems, map_at};
 
 const CONFIG: &str = "infra/k8s/20-configmap.yaml";
 const DEPLOYMENT: &str = "infra/k8s/40-deployment-consumer.yaml";
@@ -36,7 +37,9 @@ fn data(root: &Path) -> Result<String> {
     let text = fs::read_to_string(root.join(CONFIG)).with_context(|| format!("{CONFIG} can't be read"))?;
     let value: serde_json::Value =
         serde_saphyr::from_str(&text).map_err(|error| anyhow::anyhow!("{CONFIG}: {error}"))?;
-    Ok(value["data"].to_string())
+    // Sorted, whatever order the library keeps.
+    let sorted: BTreeMap<_, _> = map_at(&value, "/data").iter().collect();
+    Ok(serde_json::to_string(&sorted)?)
 }
 
 fn with_checksum(deployment: &str, data: &str) -> Result<String> {
