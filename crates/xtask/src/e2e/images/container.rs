@@ -143,7 +143,7 @@ impl Container<'_> {
 
     /// Makes it of an image, without starting it, and returns its files as a tar archive.
     pub fn export(&self, image: &str) -> Result<Vec<u8>> {
-        self.runtime.ask(&["create", &format!("--name={}", self.name), image])?;
+        self.runtime.ask(&["create", &format!("--name={}", self.name), "--network=none", image])?;
         self.runtime.ask(&["export", &self.name])
     }
 

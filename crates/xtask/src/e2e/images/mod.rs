@@ -28,9 +28,13 @@ pub struct Args {
     #[arg(long, value_enum)]
     engine: Option<Engine>,
 
-    /// Another image than the one that `cargo xtask images` has built; for both programs, in their order
-    #[arg(long = "image", value_name = "PRODUCER,CONSUMER", value_delimiter = ',', num_args = 2)]
-    images: Vec<String>,
+    /// Image of the producer [default: the one that `cargo xtask images` builds]
+    #[arg(long, value_name = "IMAGE", default_value_t = images::image(PROGRAMS[0]), hide_default_value = true)]
+    producer: String,
+
+    /// Image of the consumer [default: the one that `cargo xtask images` builds]
+    #[arg(long, value_name = "IMAGE", default_value_t = images::image(PROGRAMS[1]), hide_default_value = true)]
+    consumer: String,
 }
 
 type Scenario = suite::Scenario<Bench>;
@@ -40,14 +44,15 @@ const SCENARIOS: [&[Scenario]; 2] = [&contents::SCENARIOS, &runs::SCENARIOS];
 /// What the scenarios share: what runs containers, the two images, and a broker once it is asked for.
 pub struct Bench {
     runtime: Runtime,
-    images: Vec<String>,
+    /// In the order of [`PROGRAMS`].
+    images: [String; 2],
     cluster: Option<Cluster>,
 }
 
 /// Runs them. `false` when one failed.
 pub fn run(args: &Args) -> Result<bool> {
     let Some(scenarios) = args.chosen.of(SCENARIOS.into_iter().flatten())? else { return Ok(true) };
-    let images = if args.images.is_empty() { PROGRAMS.map(images::image).to_vec() } else { args.images.clone() };
+    let images = [args.producer.clone(), args.consumer.clone()];
     let engine = Engine::find_runner(args.engine)?;
     for image in &images {
         ensure!(engine.has(image)?, "{engine} has no image {image}: cargo xtask images builds it");
