@@ -1,7 +1,7 @@
 //! `cargo xtask manifests`: what the YAML files of `infra/` say, against the code, against each other, and against the schemas of
 //! those who read them. Writes the one line that is made from another file: the checksum of the ConfigMap.
 
-mod checksum;
+pub(crate) mod checksum;
 mod code;
 mod labels;
 mod layout;
@@ -9,12 +9,12 @@ mod proof;
 mod references;
 mod schemas;
 mod security;
-mod set;
+pub(crate) mod set;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod tools;
-mod variations;
+pub(crate) mod variations;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

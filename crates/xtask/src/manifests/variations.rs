@@ -10,7 +10,7 @@ use super::tools::{Tools, output};
 use crate::programs;
 
 /// A name, and the components; as the comment in the file offers them.
-const VARIATIONS: [(&str, &[&str]); 5] = [
+pub const VARIATIONS: [(&str, &[&str]); 5] = [
     ("plain", &[]),
     ("strimzi", &["kafka/strimzi/clients"]),
     ("keda", &["autoscaling/keda"]),
@@ -33,10 +33,7 @@ pub fn all(set: &Set, tools: &Tools) -> Result<Vec<(&'static str, Set)>> {
     let mut variations = Vec::new();
     for (name, components) in VARIATIONS {
         let folder = tools.folder().join("variations").join(name);
-        copy(&folder)?;
-        let chosen = format!("components: {components:?}");
-        ensure!(text.contains("\ncomponents: []\n"), "{}: no components are chosen", kustomization.path);
-        fs::write(folder.join("infra/kustomization.yaml"), text.replace("components: []", &chosen))?;
+        lay_out(&folder, components)?;
         let made = tools.kustomize(&folder.join("infra"))?;
         let mut variation = Set::from_stream(name, &made)?;
         let others = set.objects.iter().filter(|object| object.path.starts_with("infra/kafka/"));
@@ -46,11 +43,17 @@ pub fn all(set: &Set, tools: &Tools) -> Result<Vec<(&'static str, Set)>> {
     Ok(variations)
 }
 
-fn copy(folder: &Path) -> Result<()> {
+/// Copies `infra/` into a folder and chooses these components there.
+pub fn lay_out(folder: &Path, components: &[&str]) -> Result<()> {
+    const FILE: &str = "infra/kustomization.yaml";
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
     fs::create_dir_all(folder)?;
     let source = programs::root().join("infra");
-    output(std::process::Command::new("cp").arg("-r").arg(source).arg(folder)).map(drop)
+    output(std::process::Command::new("cp").arg("-r").arg(source).arg(folder))?;
+    let text = fs::read_to_string(folder.join(FILE))?;
+    ensure!(text.contains("\ncomponents: []\n"), "{FILE}: components are chosen already");
+    fs::write(folder.join(FILE), text.replace("components: []", &format!("components: {components:?}")))?;
+    Ok(())
 }

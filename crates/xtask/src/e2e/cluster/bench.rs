@@ -48,7 +48,7 @@ pub struct Bench {
     deployment: Value,
     volume: Option<Volume>,
     /// Namespaces that the suite has made beside those of the manifests.
-    made: Vec<&'static str>,
+    made: Vec<String>,
     installed: bool,
 }
 
@@ -86,10 +86,10 @@ impl Bench {
     }
 
     /// Makes a namespace that is missing. Those of the suite's own go at the end.
-    pub fn namespace(&mut self, name: &'static str) -> Result<()> {
+    pub fn namespace(&mut self, name: &str) -> Result<()> {
         if self.kubectl.run(&["get", "namespace", name, "--ignore-not-found", "-o", "name"])?.is_empty() {
             self.kubectl.run(&["create", "namespace", name])?;
-            self.made.push(name);
+            self.made.push(name.to_owned());
         }
         Ok(())
     }

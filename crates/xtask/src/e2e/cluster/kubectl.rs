@@ -1,7 +1,9 @@
 //! kubectl, run as a person runs it: the one way by which the suite talks to a cluster.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::PipeReader;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,11 +30,9 @@ impl Kubectl {
         Self { context }
     }
 
-    /// With our whole environment: it says where the cluster is, and what helps to log in there.
     fn program(&self, args: &[&str]) -> Result<Program> {
         let context = self.context.iter().flat_map(|context| ["--context", context]);
-        let program = Program::new("kubectl").envs(env::vars_os()).current_dir(env::current_dir()?);
-        Ok(program.args(context).args(args))
+        Ok(Program::new("kubectl").envs(environment()?).args(context).args(args))
     }
 
     /// Starts one that goes on until it is dropped.
@@ -93,6 +93,17 @@ impl Kubectl {
         said(args, self.send_outcome(args, object)?)
     }
 
+    /// Runs a line of documentation that begins with kubectl, by a shell in a folder.
+    pub fn shell(&self, line: &str, folder: &Path, timeout: Duration) -> Result<()> {
+        let kubectl =
+            self.context.as_ref().map_or("kubectl".to_owned(), |context| format!("kubectl --context '{context}'"));
+        let line = line.replace("kubectl ", &format!("{kubectl} "));
+        let program = Program::new("sh").envs(environment()?).current_dir(folder).args(["-c", &line]);
+        let outcome = program.run(timeout)?;
+        ensure!(outcome.status.success(), "{line}: {}", outcome.stderr.trim());
+        Ok(())
+    }
+
     /// Waits by `kubectl wait`, which fails when the time is over or nothing is there to be waited for.
     pub fn wait(&self, namespace: &str, what: &str, condition: &str, timeout: Duration) -> Result<()> {
         let (condition, limit) = (format!("--for={condition}"), format!("--timeout={}s", timeout.as_secs()));
@@ -111,6 +122,17 @@ impl Kubectl {
         let all = [&["delete", "--ignore-not-found", "--wait", &limit], args].concat();
         self.run_within(timeout + MARGIN, &all).map(drop)
     }
+}
+
+/// All of ours: it says where the cluster is, and what helps to log in there.
+fn environment() -> Result<Vec<(OsString, OsString)>> {
+    let mut variables: Vec<_> = env::vars_os().collect();
+    // kubectl starts in other folders than we do.
+    for (_, value) in variables.iter_mut().filter(|(name, _)| name == "KUBECONFIG") {
+        let paths = env::split_paths(value).map(std::path::absolute).collect::<Result<Vec<_>, _>>()?;
+        *value = env::join_paths(paths)?;
+    }
+    Ok(variables)
 }
 
 fn said(args: &[&str], outcome: Outcome) -> Result<String> {

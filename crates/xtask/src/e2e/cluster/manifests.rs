@@ -7,6 +7,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::manifests::set;
 use crate::programs;
 
 /// An image by another name: `apache/kafka=registry.example/kafka:4.3.1`.
@@ -46,11 +47,7 @@ impl Manifests {
             return Ok(Self { root, _copies: None });
         }
         let copies = TempDir::new()?;
-        for file in yaml_files(&root)? {
-            let copy = copies.path().join(file.strip_prefix(&root)?);
-            fs::create_dir_all(copy.parent().context("a file has a folder")?)?;
-            fs::write(copy, with_images(&fs::read_to_string(&file)?, replacements))?;
-        }
+        copy(&root, copies.path(), |text| with_images(text, replacements))?;
         Ok(Self { root: copies.path().to_owned(), _copies: Some(copies) })
     }
 
@@ -59,29 +56,21 @@ impl Manifests {
         self.root.join(inside).display().to_string()
     }
 
-    /// All YAML files, in order.
-    pub fn files(&self) -> Result<Vec<PathBuf>> {
-        yaml_files(&self.root)
-    }
-
-    /// A file's name for people.
-    pub fn name(&self, file: &Path) -> String {
-        Path::new("infra").join(file.strip_prefix(&self.root).unwrap_or(file)).display().to_string()
+    /// Copies a folder, each file changed by `change`.
+    pub fn copy(&self, inside: &str, into: &Path, change: impl Fn(&str) -> String) -> Result<()> {
+        copy(&self.root.join(inside), into, change)
     }
 }
 
-fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
+fn copy(folder: &Path, into: &Path, change: impl Fn(&str) -> String) -> Result<()> {
     let mut files = Vec::new();
-    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    for entry in entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()? {
-        if entry.is_dir() {
-            files.extend(yaml_files(&entry)?);
-        } else if entry.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
-            files.push(entry);
-        }
+    set::files(folder, &mut files)?;
+    for file in files {
+        let copy = into.join(file.strip_prefix(folder)?);
+        fs::create_dir_all(copy.parent().context("a file has a folder")?)?;
+        fs::write(copy, change(&fs::read_to_string(&file)?))?;
     }
-    files.sort();
-    Ok(files)
+    Ok(())
 }
 
 /// The text with each `image:` of a replaced name changed, and nothing else.

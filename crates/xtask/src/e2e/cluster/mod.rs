@@ -2,6 +2,7 @@
 
 mod bench;
 mod broker;
+mod changes;
 mod copies;
 mod disruption;
 mod forward;
@@ -15,6 +16,7 @@ mod memory;
 mod network;
 mod probes;
 mod rollout;
+mod schemas;
 mod toolbox;
 mod verdicts;
 mod volume;
@@ -55,16 +57,18 @@ pub struct Args {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them, in an order in which an early one's failure explains a later one's.
-const SCENARIOS: [&[Scenario]; 9] = [
+const SCENARIOS: [&[Scenario]; 11] = [
     &install::SCENARIOS,
     &network::SCENARIOS,
     &disruption::SCENARIOS,
     &rollout::SCENARIOS,
+    &changes::SCENARIOS,
     &verdicts::SCENARIOS,
     &probes::SCENARIOS,
     &broker::SCENARIOS,
     &memory::SCENARIOS,
     &limits::SCENARIOS,
+    &schemas::SCENARIOS,
 ];
 
 /// Runs them. `false` when one failed.
