@@ -37,7 +37,7 @@ impl Try<'_> {
     fn script(self) -> String {
         match self {
             Self::Connect(host, port) => format!("timeout 5 nc -w 3 {host} {port} </dev/null"),
-            Self::Resolve(name) => format!("timeout 5 nslookup {name}"),
+            Self::Resolve(name) => format!("timeout 5 nslookup -type=a {name}"),
             Self::Get(url) => format!("timeout 5 wget -q -O /dev/null {url}"),
         }
     }
