@@ -42,6 +42,11 @@ impl Exit {
         self as u8
     }
 
+    /// Whether another try would end the same: Kubernetes then fails the Job at once, by its `podFailurePolicy`.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Exit::Usage | Exit::Refused | Exit::Assertion)
+    }
+
     /// The word used for this outcome in reports and logs.
     pub const fn outcome(self) -> &'static str {
         match self {
@@ -94,5 +99,7 @@ mod tests {
     fn codes_are_the_contract() {
         let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
         assert_eq!(codes, [0, 1, 2, 3, 4, 5, 130, 143]);
+        let last: Vec<u8> = Exit::ALL.iter().filter(|exit| exit.is_final()).map(|exit| exit.code()).collect();
+        assert_eq!(last, [2, 4, 5]);
     }
 }

@@ -7,6 +7,7 @@ mod demo;
 mod docs;
 mod e2e;
 mod guard;
+mod manifests;
 mod programs;
 mod received;
 mod size;
@@ -37,6 +38,8 @@ enum Task {
     Docs(docs::Args),
     /// Count the instructions of the hot functions, against serde_json; needs valgrind
     Guard,
+    /// Check the files of infra/ against the code, each other and the schemas of those who read them
+    Manifests(manifests::Args),
     /// What a rate of messages needs: cores, pods, partitions, network, log volume
     Size(size::Args),
     /// The suite on real Apache Kafka; needs Java 17 and Maven
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Task::Broker(command) => broker::run(&command),
         Task::Docs(args) => docs::run(&args),
         Task::Guard => guard::run(),
+        Task::Manifests(args) => manifests::run(&args),
         Task::Size(args) => size::run(&args),
         Task::E2e(args) => e2e::run(&args),
     };

@@ -1,0 +1,176 @@
+//! Pod Security level `restricted`, evaluated without a cluster, and what goes beyond it here. An API server says the same of the
+//! first part, but only when it is asked to make a pod: of a Deployment it only warns.
+
+use serde_json::Value;
+
+use super::set::{Pod, Problems, Set, at, list_at, map_at, text};
+
+/// Kinds of volumes that `restricted` allows.
+const VOLUMES: [&str; 8] =
+    ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
+/// Kernel parameters that only change the pod's own namespaces.
+const SAFE_SYSCTLS: [&str; 12] = [
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_wmem",
+];
+const SELINUX_TYPES: [&str; 4] = ["", "container_t", "container_init_t", "container_kvm_t"];
+const NAMESPACE_LABELS: [&str; 3] = ["enforce", "audit", "warn"];
+
+/// All of it.
+pub fn check(set: &Set) -> Problems {
+    let mut problems = Problems::new();
+    for namespace in set.of_kind("Namespace") {
+        for mode in NAMESPACE_LABELS {
+            let label = |suffix: &str| {
+                namespace.text(&format!("/metadata/labels/pod-security.kubernetes.io~1{mode}{suffix}")).to_owned()
+            };
+            let (level, version) = (label(""), label("-version"));
+            if level != "restricted" || !version.starts_with("v1.") {
+                problems.push(namespace.problem(format!(
+                    "pod-security.kubernetes.io/{mode} is {level:?}, version {version:?}: it has to be restricted, with \
+                     a fixed version"
+                )));
+            }
+        }
+    }
+    for pod in set.pods() {
+        let mut problem = |what: String| problems.push(pod.owner.problem(what));
+        restricted_pod(&pod, &mut problem);
+        beyond_pod(&pod, &mut problem);
+        for container in pod.containers() {
+            let name = text(container, "/name");
+            let mut problem = |what: &str| problem(format!("container {name}: {what}"));
+            restricted_container(&pod, container, &mut problem);
+            beyond_container(container, &mut problem);
+        }
+    }
+    problems
+}
+
+fn is_true(value: &Value) -> bool {
+    value.as_bool() == Some(true)
+}
+
+fn restricted_pod(pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
+    for shared in ["hostNetwork", "hostPID", "hostIPC"] {
+        if is_true(&pod.spec[shared]) {
+            problem(format!("{shared} is not allowed"));
+        }
+    }
+    for volume in list_at(pod.spec, "/volumes") {
+        let kinds = map_at(volume, "").keys().filter(|key| *key != "name" && !VOLUMES.contains(&key.as_str()));
+        for kind in kinds {
+            problem(format!("volume {}: the kind {kind} is not allowed", text(volume, "/name")));
+        }
+    }
+    for sysctl in list_at(pod.spec, "/securityContext/sysctls").map(|sysctl| text(sysctl, "/name")) {
+        if !SAFE_SYSCTLS.contains(&sysctl) {
+            problem(format!("sysctl {sysctl} is not allowed"));
+        }
+    }
+    for key in map_at(pod.metadata, "/annotations").keys() {
+        if key.starts_with("container.apparmor.security.beta.kubernetes.io/") {
+            problem(format!("annotation {key}: use securityContext.appArmorProfile"));
+        }
+    }
+}
+
+fn restricted_container(pod: &Pod<'_>, container: &Value, problem: &mut impl FnMut(&str)) {
+    let (own, of_pod) = (at(container, "/securityContext"), at(pod.spec, "/securityContext"));
+    let either = |pointer: &str| own.pointer(pointer).or_else(|| of_pod.pointer(pointer)).unwrap_or(&Value::Null);
+    if own["allowPrivilegeEscalation"].as_bool() != Some(false) {
+        problem("allowPrivilegeEscalation has to be false");
+    }
+    if is_true(&own["privileged"]) {
+        problem("privileged is not allowed");
+    }
+    if !is_true(either("/runAsNonRoot")) {
+        problem("runAsNonRoot has to be true, here or for the pod");
+    }
+    if [own, of_pod].iter().any(|context| context["runAsUser"].as_u64() == Some(0)) {
+        problem("runAsUser 0 is not allowed");
+    }
+    if !["RuntimeDefault", "Localhost"].contains(&text(either("/seccompProfile"), "/type")) {
+        problem("seccompProfile has to be RuntimeDefault, here or for the pod");
+    }
+    if !list_at(own, "/capabilities/drop").any(|capability| capability == "ALL") {
+        problem("capabilities: ALL have to be dropped");
+    }
+    if list_at(own, "/capabilities/add").any(|capability| capability != "NET_BIND_SERVICE") {
+        problem("capabilities: nothing but NET_BIND_SERVICE may be added");
+    }
+    if !["", "Default"].contains(&text(own, "/procMount")) {
+        problem("procMount has to be Default");
+    }
+    if text(either("/appArmorProfile"), "/type") == "Unconfined" {
+        problem("appArmorProfile Unconfined is not allowed");
+    }
+    for context in [own, of_pod] {
+        let selinux = |field: &str| text(context, &format!("/seLinuxOptions/{field}"));
+        if !SELINUX_TYPES.contains(&selinux("type")) || !selinux("user").is_empty() || !selinux("role").is_empty() {
+            problem("seLinuxOptions: only a container's type is allowed");
+        }
+        if is_true(at(context, "/windowsOptions/hostProcess")) {
+            problem("hostProcess is not allowed");
+        }
+    }
+    if list_at(container, "/ports").any(|port| port["hostPort"].as_u64().is_some_and(|port| port != 0)) {
+        problem("hostPort is not allowed");
+    }
+    for hook in ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle/postStart", "lifecycle/preStop"] {
+        for way in ["httpGet", "tcpSocket"] {
+            if !text(container, &format!("/{hook}/{way}/host")).is_empty() {
+                problem(&format!("{hook}: a host other than the pod is not allowed"));
+            }
+        }
+    }
+}
+
+fn beyond_pod(pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
+    for (field, why) in [
+        ("automountServiceAccountToken", "no program here talks to the Kubernetes API"),
+        ("enableServiceLinks", "a Service called kafka would set KAFKA_PORT and the like"),
+    ] {
+        if pod.spec[field].as_bool() != Some(false) {
+            problem(format!("{field} has to be false: {why}"));
+        }
+    }
+    if !at(pod.spec, "/securityContext/runAsUser").is_u64() {
+        problem("runAsUser has to be a number: the kubelet cannot tell of a name that it is not root".into());
+    }
+    if text(pod.spec, "/serviceAccountName").is_empty() {
+        problem("serviceAccountName is missing".into());
+    }
+}
+
+fn beyond_container(container: &Value, problem: &mut impl FnMut(&str)) {
+    if !is_true(at(container, "/securityContext/readOnlyRootFilesystem")) {
+        problem("readOnlyRootFilesystem has to be true");
+    }
+    let given = |kind: &str, what: &str| !at(container, &format!("/resources/{kind}/{what}")).is_null();
+    for what in ["cpu", "memory", "ephemeral-storage"] {
+        if !given("requests", what) {
+            problem(&format!("resources.requests.{what} is missing"));
+        }
+    }
+    for what in ["memory", "ephemeral-storage"] {
+        if !given("limits", what) {
+            problem(&format!("resources.limits.{what} is missing"));
+        }
+    }
+    for mount in list_at(container, "/volumeMounts") {
+        if text(mount, "/mountPath") == "/" {
+            problem("a volume over the whole root file system");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The variations of `infra/kustomization.yaml`: each as kustomize makes it, checked as the plain files are.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+
+use super::set::Set;
+use super::tools::{Tools, output};
+use crate::programs;
+
+/// A name, and the components; as the comment in the file offers them.
+const VARIATIONS: [(&str, &[&str]); 5] = [
+    ("plain", &[]),
+    ("strimzi", &["kafka/strimzi/clients"]),
+    ("keda", &["autoscaling/keda"]),
+    ("strimzi-keda", &["kafka/strimzi/clients", "autoscaling/keda", "autoscaling/keda-scram"]),
+    ("hpa", &["autoscaling/hpa"]),
+];
+
+/// All of them, by name. Each has, beside the programs' objects as kustomize makes them, what else they refer to.
+pub fn all(set: &Set, tools: &Tools) -> Result<Vec<(&'static str, Set)>> {
+    let kustomization = set.file("infra/kustomization.yaml")?;
+    let text = fs::read_to_string(programs::root().join(&kustomization.path))?;
+    let offered: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix("#   - ")?.split_whitespace().next()).collect();
+    let mut named: Vec<_> = VARIATIONS.iter().flat_map(|(_, components)| components.iter().copied()).collect();
+    named.sort_unstable();
+    named.dedup();
+    let mut sorted = offered.clone();
+    sorted.sort_unstable();
+    ensure!(sorted == named, "{}: offers {offered:?}, but {named:?} are checked", kustomization.path);
+    let mut variations = Vec::new();
+    for (name, components) in VARIATIONS {
+        let folder = tools.folder().join("variations").join(name);
+        copy(&folder)?;
+        let chosen = format!("components: {components:?}");
+        ensure!(text.contains("\ncomponents: []\n"), "{}: no components are chosen", kustomization.path);
+        fs::write(folder.join("infra/kustomization.yaml"), text.replace("components: []", &chosen))?;
+        let made = tools.kustomize(&folder.join("infra"))?;
+        let mut variation = Set::from_stream(name, &made)?;
+        let others = set.objects.iter().filter(|object| object.path.starts_with("infra/kafka/"));
+        variation.objects.extend(others.cloned());
+        variations.push((name, variation));
+    }
+    Ok(variations)
+}
+
+fn copy(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder)?;
+    let source = programs::root().join("infra");
+    output(std::process::Command::new("cp").arg("-r").arg(source).arg(folder)).map(drop)
+}
