@@ -38,7 +38,7 @@ unsafe extern "C" fn delivered(_: *mut rd_kafka_t, message: *const rd_kafka_mess
 fn main() -> Result<()> {
     let config = floor::producer_settings()?;
     let count = config.own_messages().context("-n is needed")?;
-    let (keys, values) = prepare(&config)?;
+    let Prepared { keys, values } = prepare(&config)?;
     let client = floor::client(rd_kafka_type_t::RD_KAFKA_PRODUCER, &config.properties, |conf| {
         // SAFETY: the configuration is alive.
         unsafe { rd_kafka_conf_set_dr_msg_cb(conf, Some(delivered)) }
@@ -66,7 +66,12 @@ fn main() -> Result<()> {
 }
 
 /// Keys and values as the program would send them; each message takes the next of both.
-fn prepare(config: &Config) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+struct Prepared {
+    keys: Vec<Vec<u8>>,
+    values: Vec<Vec<u8>>,
+}
+
+fn prepare(config: &Config) -> Result<Prepared> {
     let mut source = Source::open(&config.spec)?;
     let (mut keys, mut values, mut bytes, mut message) = (Vec::new(), Vec::new(), 0, Message::default());
     while bytes < PREPARED || keys.len() < KEYS * values.len() {
@@ -78,7 +83,7 @@ fn prepare(config: &Config) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
             values.push(value.to_vec());
         }
     }
-    Ok((keys, values))
+    Ok(Prepared { keys, values })
 }
 
 fn send(
