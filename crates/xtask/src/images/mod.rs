@@ -72,7 +72,7 @@ pub fn run(args: &Args) -> Result<bool> {
     if args.broker {
         stand_in::broker(engine)?;
     }
-    let secrets = secrets(args)?;
+    let (secrets, epoch) = (secrets(args)?, epoch()?);
     let labels = revision(&root).map(|revision| vec![("org.opencontainers.image.revision".to_owned(), revision)]);
     let mut same = true;
     for program in PROGRAMS {
@@ -83,8 +83,9 @@ pub fn run(args: &Args) -> Result<bool> {
             labels: labels.clone().unwrap_or_default(),
             bases: bases.clone(),
             secrets: secrets.clone(),
-            epoch: Some(epoch(&root)?),
-            cached: true,
+            epoch: Some(epoch.unwrap_or(0)),
+            // podman and buildah would take layers of other times from their cache.
+            cached: epoch.is_none() || engine == Engine::Docker,
         };
         let step = Step::begin(format!("{} by {engine}", build.tag));
         let id = engine.build(&build)?;
@@ -116,13 +117,11 @@ fn secrets(args: &Args) -> Result<Vec<(&'static str, PathBuf)>> {
         .collect()
 }
 
-/// The time that the images bear: SOURCE_DATE_EPOCH, else the last commit's.
-fn epoch(root: &Path) -> Result<u64> {
-    if let Ok(given) = env::var("SOURCE_DATE_EPOCH") {
-        return given.parse().context("SOURCE_DATE_EPOCH is not a number of seconds");
-    }
-    // Sources without a history have no time: then all images bear the same.
-    Ok(git(root, &["log", "-1", "--format=%ct"]).and_then(|time| time.parse().ok()).unwrap_or(0))
+/// The time that the images bear, if somebody asks for one. Otherwise it is 1970: the same sources then give the same images,
+/// whatever the commit, and no layer in a cache is of another time.
+fn epoch() -> Result<Option<u64>> {
+    let given = env::var("SOURCE_DATE_EPOCH").ok();
+    given.map(|given| given.parse().context("SOURCE_DATE_EPOCH is not a number of seconds")).transpose()
 }
 
 /// The commit that is built, if it is just that.
