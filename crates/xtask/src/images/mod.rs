@@ -18,6 +18,9 @@ use engine::{Build, Engine};
 /// The programs, by the ending of their Dockerfiles' names.
 pub const PROGRAMS: [&str; 2] = ["producer", "consumer"];
 
+/// The label of every stand-in, and so of what is built on one: what it stands for.
+pub const STAND_IN: &str = "stand-in-for";
+
 /// The flags of the task.
 #[derive(clap::Args)]
 pub struct Args {
@@ -38,7 +41,8 @@ pub struct Args {
     #[arg(long, value_enum)]
     engine: Option<Engine>,
 
-    /// Certificates that the builder trusts when it fetches crates [default: $CARGO_HTTP_CAINFO, else $SSL_CERT_FILE]
+    /// Certificates that the builder trusts when it fetches crates [default: $CARGO_HTTP_CAINFO, $SSL_CERT_FILE, or this
+    /// machine's]
     #[arg(long, value_name = "FILE")]
     ca_certificates: Option<PathBuf>,
 
@@ -68,7 +72,7 @@ pub fn run(args: &Args) -> Result<bool> {
     if args.broker {
         stand_in::broker(engine)?;
     }
-    let secrets = secrets(args)?;
+    let (secrets, epoch) = (secrets(args)?, epoch()?);
     let labels = revision(&root).map(|revision| vec![("org.opencontainers.image.revision".to_owned(), revision)]);
     let mut same = true;
     for program in PROGRAMS {
@@ -79,8 +83,9 @@ pub fn run(args: &Args) -> Result<bool> {
             labels: labels.clone().unwrap_or_default(),
             bases: bases.clone(),
             secrets: secrets.clone(),
-            epoch: Some(epoch(&root)?),
-            cached: true,
+            epoch: Some(epoch.unwrap_or(0)),
+            // podman and buildah would take layers of other times from their cache.
+            cached: epoch.is_none() || engine == Engine::Docker,
         };
         let step = Step::begin(format!("{} by {engine}", build.tag));
         let id = engine.build(&build)?;
@@ -100,11 +105,11 @@ pub fn run(args: &Args) -> Result<bool> {
 
 /// What a builder gets to see while it fetches crates, and no image keeps.
 fn secrets(args: &Args) -> Result<Vec<(&'static str, PathBuf)>> {
-    let from_environment = || {
-        let named = ["CARGO_HTTP_CAINFO", "SSL_CERT_FILE"].into_iter().find_map(env::var_os)?;
-        Some(PathBuf::from(named)).filter(|file| file.is_file())
+    let of_this_machine = || {
+        let named = ["CARGO_HTTP_CAINFO", "SSL_CERT_FILE"].into_iter().filter_map(env::var_os).map(PathBuf::from);
+        named.chain([PathBuf::from("/etc/ssl/certs/ca-certificates.crt")]).find(|file| file.is_file())
     };
-    let certificates = args.ca_certificates.clone().or_else(from_environment);
+    let certificates = args.ca_certificates.clone().or_else(of_this_machine);
     let given = [("ca-certificates", certificates), ("cargo-config", args.cargo_config.clone())];
     let given = given.into_iter().filter_map(|(id, file)| Some((id, file?)));
     given
@@ -112,13 +117,11 @@ fn secrets(args: &Args) -> Result<Vec<(&'static str, PathBuf)>> {
         .collect()
 }
 
-/// The time that the images bear: SOURCE_DATE_EPOCH, else the last commit's.
-fn epoch(root: &Path) -> Result<u64> {
-    if let Ok(given) = env::var("SOURCE_DATE_EPOCH") {
-        return given.parse().context("SOURCE_DATE_EPOCH is not a number of seconds");
-    }
-    // Sources without a history have no time: then all images bear the same.
-    Ok(git(root, &["log", "-1", "--format=%ct"]).and_then(|time| time.parse().ok()).unwrap_or(0))
+/// The time that the images bear, if somebody asks for one. Otherwise it is 1970: the same sources then give the same images,
+/// whatever the commit, and no layer in a cache is of another time.
+fn epoch() -> Result<Option<u64>> {
+    let given = env::var("SOURCE_DATE_EPOCH").ok();
+    given.map(|given| given.parse().context("SOURCE_DATE_EPOCH is not a number of seconds")).transpose()
 }
 
 /// The commit that is built, if it is just that.
