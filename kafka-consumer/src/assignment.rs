@@ -18,12 +18,16 @@ use crate::partitions::Partitions;
 const QUESTION: Duration = Duration::from_secs(5);
 /// So often, as the leader may just be moving.
 const ATTEMPTS: usize = 4;
+/// The question which offsets are committed holds the loop up, and librdkafka asks it by itself if it fails.
+const STORED: Duration = Duration::from_secs(1);
 
 /// The rules of a run for partitions that come and go.
 pub struct Assignment {
     from: Start,
     exit_at_end: bool,
     group: bool,
+    /// Where a partition without a committed offset starts; `None` leaves it to librdkafka.
+    reset: Option<Offset>,
     /// Only the first assignment starts where the run was told to: what moves here later was read by another member.
     first: bool,
 }
@@ -35,6 +39,11 @@ impl Assignment {
             from: config.from,
             exit_at_end: config.exit_at_end,
             group: matches!(config.subscription, Subscription::Group { .. }),
+            reset: match config.properties.get("auto.offset.reset") {
+                Some("earliest" | "smallest" | "beginning") => Some(Offset::Beginning),
+                Some("latest" | "largest" | "end") => Some(Offset::End),
+                _ => None,
+            },
             first: true,
         }
     }
@@ -104,15 +113,32 @@ impl Assignment {
 
     /// The partitions, each with the offset to start at. `Offset::Invalid` is the stored one, else `auto.offset.reset`.
     fn starts(&self, consumer: &BaseConsumer<Context>, places: &[Place]) -> KafkaResult<TopicPartitionList> {
-        let stored = if self.group { Offset::Invalid } else { Offset::Beginning };
         match self.from {
-            _ if !self.first => list_of(places, stored),
-            Start::Stored => list_of(places, stored),
+            _ if !self.first => self.stored(consumer, places),
+            Start::Stored => self.stored(consumer, places),
             Start::Beginning => list_of(places, Offset::Beginning),
             Start::End => list_of(places, Offset::End),
             Start::Offset(offset) => list_of(places, Offset::Offset(offset)),
             Start::Time(ms) => retried(|| consumer.offsets_for_times(list_of(places, Offset::Offset(ms))?, QUESTION)),
         }
+    }
+
+    /// The partitions, each to start at its committed offset. librdkafka finds that by itself, but when there is none it waits
+    /// 100 ms before it looks for the beginning. So what has none is told the beginning at once.
+    fn stored(&self, consumer: &BaseConsumer<Context>, places: &[Place]) -> KafkaResult<TopicPartitionList> {
+        if !self.group {
+            return list_of(places, Offset::Beginning);
+        }
+        let stored = list_of(places, Offset::Invalid)?;
+        let Some(reset) = self.reset else { return Ok(stored) };
+        let Ok(committed) = consumer.committed_offsets(stored.clone(), STORED) else { return Ok(stored) };
+        let mut list = TopicPartitionList::with_capacity(places.len());
+        for place in committed.elements() {
+            let none = place.offset() == Offset::Invalid && place.error().is_ok();
+            let start = if none { reset } else { Offset::Invalid };
+            list.add_partition_offset(place.topic(), place.partition(), start)?;
+        }
+        Ok(list)
     }
 }
 

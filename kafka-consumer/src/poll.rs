@@ -132,7 +132,8 @@ impl<'a> Poller<'a> {
         let limit = self.config.max_messages.unwrap_or(u64::MAX);
         loop {
             // With lines in the batch only what is already here is taken: a record at a trickle shows at once.
-            let wait = if self.batch.output.buffer.is_empty() { IDLE } else { Duration::ZERO };
+            let waits = self.batch.output.buffer.is_empty();
+            let wait = if waits { IDLE } else { Duration::ZERO };
             let mut ran_empty = false;
             match self.consumer.poll(wait) {
                 Some(Ok(message)) => {
@@ -148,7 +149,7 @@ impl<'a> Poller<'a> {
                 }
                 None => ran_empty = true,
             }
-            if let Some(end) = self.write().err().or_else(|| self.tend(ran_empty)) {
+            if let Some(end) = self.write().err().or_else(|| self.tend(ran_empty, ran_empty && waits)) {
                 return end;
             }
             if self.batch.records >= limit {
@@ -157,8 +158,9 @@ impl<'a> Poller<'a> {
         }
     }
 
-    /// What is to be done between batches. `Some`: the reason to end.
-    fn tend(&mut self, ran_empty: bool) -> Option<End> {
+    /// What is to be done between batches, of which some have a few records only: what costs a system call is left for when
+    /// the loop waited for nothing (`idle`). `Some`: the reason to end.
+    fn tend(&mut self, ran_empty: bool, idle: bool) -> Option<End> {
         self.health.progress();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.metrics.last_poll.set(now.as_secs_f64());
@@ -177,10 +179,11 @@ impl<'a> Poller<'a> {
         if self.committed.elapsed() >= self.config.commit_interval {
             self.commit_later();
         }
+        // A write tells by itself.
+        if idle && self.batch.output.is_closed() {
+            return Some(End::Closed);
+        }
         if ran_empty {
-            if self.batch.output.is_closed() {
-                return Some(End::Closed);
-            }
             if let Err(failure) = self.look_for_topics() {
                 return Some(End::Failed(failure));
             }

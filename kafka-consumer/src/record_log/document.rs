@@ -62,7 +62,7 @@ pub(super) fn string_end(json: &[u8], open: usize) -> Option<usize> {
     let mut at = open + 1;
     loop {
         let rest = json.get(at..)?;
-        let found = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        let found = memchr::memchr2(b'"', b'\\', rest)?;
         at += found;
         match &rest[found..] {
             [b'"', ..] => return Some(at + 1),

@@ -25,7 +25,7 @@ pub(super) enum Value<'a> {
 pub(super) struct Values {
     shown: bool,
     fields: Fields,
-    /// Bytes above which a value cannot be embedded and so need not be parsed.
+    /// Bytes above which a value cannot be embedded, and is not looked at as a whole.
     limit: usize,
     compact: String,
     redacted: String,
@@ -44,16 +44,17 @@ impl Values {
         let Some(bytes) = value else {
             return Value::Tombstone;
         };
-        let text = str::from_utf8(bytes);
         if self.fields.is_empty() {
-            return match text {
+            if bytes.len() > self.limit {
+                return start_of(bytes, self.limit);
+            }
+            return match str::from_utf8(bytes) {
                 Err(_) => Value::Bytes(bytes),
-                Ok(text) if bytes.len() > self.limit => Value::Text(text),
                 Ok(text) => document::compact(text, &mut self.compact).map_or(Value::Text(text), Value::Document),
             };
         }
         // Cut only after redaction, so even the longest value is parsed.
-        let document = text.ok().and_then(|text| document::compact(text, &mut self.compact));
+        let document = str::from_utf8(bytes).ok().and_then(|text| document::compact(text, &mut self.compact));
         document.map_or(Value::Withheld, |document| {
             self.fields.redact(document, &mut self.redacted);
             Value::Document(&self.redacted)
@@ -72,5 +73,20 @@ impl Values {
             Value::Document(text) | Value::Text(text) => out.extend_from_slice(text.as_bytes()),
             Value::Bytes(bytes) => out.extend_from_slice(bytes),
         }
+    }
+}
+
+/// A value that is too long for the line, whatever is done with it: only what may be shown of it is looked at, so that it costs
+/// no more than a value that fits. What is returned is still too long, and so will be cut.
+fn start_of(bytes: &[u8], limit: usize) -> Value<'_> {
+    let start = bytes.get(..limit).unwrap_or(bytes);
+    match str::from_utf8(start) {
+        Ok(text) => Value::Text(text),
+        // The last character goes on beyond the limit.
+        Err(error) if error.error_len().is_none() => {
+            let (text, _) = start.split_at(error.valid_up_to());
+            str::from_utf8(text).map_or(Value::Bytes(bytes), Value::Text)
+        }
+        Err(_) => Value::Bytes(bytes),
     }
 }

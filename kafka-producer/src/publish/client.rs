@@ -11,15 +11,23 @@ use rdkafka::producer::{BaseProducer, Producer};
 
 use crate::config::Config;
 use crate::context::Context;
+use crate::source::ValueSpec;
 
 /// How long the delivery callbacks wait for work at a time; also how long the end of the thread may take.
 /// A little more than whole milliseconds: rdkafka hands what is left of a wait to librdkafka in whole ones and spins through
 /// the rest, which would be most of one in ten.
 const SERVE: Duration = Duration::from_micros(10_100);
 
+/// What rdkafka spins through, added to the sending thread's own waits for the same reason.
+const SPUN: Duration = Duration::from_micros(100);
+
 /// How long the sending thread may stay away before its callbacks are served for it: no latency is measured longer than
 /// that for want of somebody who takes the report.
 const TAKE_OVER: Duration = Duration::from_millis(1);
+
+/// The same where the sending thread waits for nothing, neither for input nor for a message's time: only other processes hold it
+/// up then, and a thread that steps in on a busy machine makes it busier.
+const TAKE_OVER_RARELY: Duration = Duration::from_millis(10);
 
 /// The client and the thread that serves its callbacks.
 pub(super) struct Client {
@@ -38,12 +46,14 @@ impl Client {
         let producer = Arc::new(producer);
         let ended = Arc::new(AtomicBool::new(false));
         let served = Arc::new(AtomicBool::new(false));
+        let waits = config.rate.is_some() || matches!(config.spec.value, ValueSpec::Lines { .. });
+        let take_over = if waits { TAKE_OVER } else { TAKE_OVER_RARELY };
         let serve = {
             let (producer, served, ended) = (Arc::clone(&producer), Arc::clone(&served), Arc::clone(&ended));
             move || {
                 while !ended.load(Ordering::Relaxed) {
                     if served.swap(false, Ordering::Relaxed) {
-                        std::thread::sleep(TAKE_OVER);
+                        std::thread::sleep(take_over);
                     } else {
                         producer.poll(SERVE);
                     }
@@ -77,6 +87,17 @@ impl Client {
         if left == before && !wait.is_zero() {
             std::thread::sleep(wait);
         }
+    }
+
+    /// From now on the sending thread does nothing but wait for reports: the other one ends.
+    pub fn serve_alone(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Serves what comes within this time, and sleeps meanwhile: less than a wake-up for each millisecond, which many producers
+    /// on few cores take from each other.
+    pub fn await_reports(&self, wait: Duration) {
+        self.producer.poll(wait + SPUN);
     }
 }
 

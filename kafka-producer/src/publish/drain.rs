@@ -8,6 +8,9 @@ use rdkafka::producer::{Producer, PurgeConfig};
 use super::client::Client;
 use super::{End, PAUSE, Publisher};
 
+/// The longest look at what is in flight.
+const LONGEST: Duration = Duration::from_millis(10);
+
 /// How long purged messages may take to be reported back.
 const PURGE: Duration = Duration::from_secs(5);
 /// At the deadline, no acknowledgement for this long means that the brokers were away, not that the run was too long.
@@ -17,7 +20,12 @@ impl Publisher<'_> {
     /// Waits for the report of every message in flight, as long as the reason for the end allows, then purges.
     pub(super) fn drain(&self, client: &Client, mut end: End) -> End {
         let producer = &client.producer;
-        let drain_deadline = Instant::now() + self.config.drain_timeout;
+        let began = Instant::now();
+        let drain_deadline = began + self.config.drain_timeout;
+        // To end a transaction waits for reports too, and leaves it to others to take them.
+        if !self.config.transactional {
+            client.serve_alone();
+        }
         loop {
             // Tells the broker threads not to linger; returns at once.
             let flushed = producer.flush(Duration::ZERO).is_ok();
@@ -55,7 +63,8 @@ impl Publisher<'_> {
             if over {
                 break;
             }
-            client.serve(PAUSE);
+            // Longer and longer looks: many while a short run ends, few while a long one does.
+            client.await_reports(((now - began) / 8).clamp(PAUSE, LONGEST));
         }
         if matches!(end, End::Deadline) && self.tally.since_acknowledgement(Instant::now()) >= self.away() {
             end = End::Failed(self.client.unreachable(&self.config.connection.bootstrap_servers));

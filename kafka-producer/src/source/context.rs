@@ -4,6 +4,14 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
+use super::payload::RANGE;
+
+const ALPHANUMERIC: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// Random text up to this long is drawn for each message. What is longer goes on with a part of a text that was drawn once: a
+/// megabyte of draws costs as much as to publish it.
+const DRAWN: usize = 1024;
+
 /// Shared by the demo message and all templates of one message, so that they agree with each other.
 pub(super) struct Context {
     run_id: String,
@@ -12,6 +20,9 @@ pub(super) struct Context {
     sequence: u64,
     sent_us: i64,
     rng: fastrand::Rng,
+    /// Made when it is first needed, and where its next part begins.
+    pool: Vec<u8>,
+    pool_offset: usize,
     /// The text of the second last written, without `Z`: most messages of a second only differ behind it.
     second: Option<i64>,
     second_text: String,
@@ -28,6 +39,8 @@ impl Context {
             sequence: 0,
             sent_us: 0,
             rng: fastrand::Rng::with_seed(high ^ low.rotate_left(32)),
+            pool: Vec::new(),
+            pool_offset: 0,
             second: None,
             second_text: String::new(),
         }
@@ -60,6 +73,20 @@ impl Context {
 
     pub fn push_sequence(&self, out: &mut Vec<u8>) {
         push_number(self.sequence, out);
+    }
+
+    /// Random letters and digits. As with payloads, a batch holds no part of the pool twice.
+    pub fn push_letters(&mut self, count: usize, out: &mut Vec<u8>) {
+        let drawn = count.min(DRAWN);
+        push_random(&mut self.rng, ALPHANUMERIC, drawn, out);
+        let rest = count - drawn;
+        if rest == 0 {
+            return;
+        }
+        let missing = (RANGE + rest).saturating_sub(self.pool.len());
+        push_random(&mut self.rng, ALPHANUMERIC, missing, &mut self.pool);
+        out.extend_from_slice(&self.pool[self.pool_offset..self.pool_offset + rest]);
+        self.pool_offset = (self.pool_offset + rest) % RANGE;
     }
 
     /// The time sent, in RFC 3339 with microseconds: always the same length, so that it sorts as text.
@@ -146,6 +173,21 @@ mod tests {
         let expected = "1970-01-01T00:00:00.999999Z1970-01-01T00:00:01.000000Z\
                         1970-01-01T00:00:01.000001Z1970-01-01T00:00:00.000000Z";
         assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn long_random_text_has_its_length_and_differs() {
+        let mut context = Context::new("run", "host", 0);
+        let texts: std::collections::HashSet<Vec<u8>> = [1, DRAWN, DRAWN + 1, 100_000, RANGE + 5, 100_000, RANGE + 5]
+            .into_iter()
+            .map(|count| {
+                let mut out = Vec::new();
+                context.push_letters(count, &mut out);
+                assert!(out.len() == count && out.iter().all(u8::is_ascii_alphanumeric), "{count}");
+                out
+            })
+            .collect();
+        assert_eq!(texts.len(), 7);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub enum PayloadKind {
 
 /// How far slices move through the pool. Beyond a megabyte, so that a batch (`batch.size`, a million bytes by default) holds
 /// no part of the pool twice; a prime, so that steps of any other size reach every offset.
-const RANGE: usize = 1_048_583;
+pub(super) const RANGE: usize = 1_048_583;
 
 const SYMBOLS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

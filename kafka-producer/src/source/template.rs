@@ -3,7 +3,7 @@
 //! `{{name}}` is a placeholder, `{{{{` stands for a literal `{{`, and `}}` outside a placeholder is just text, so that JSON needs
 //! no escaping: `{"order":{"id":{{seq}}}}`. What is filled in is not escaped either.
 
-use super::context::{Context, push_number, push_random};
+use super::context::{Context, push_number};
 
 /// Every placeholder there is, for help and errors.
 pub const PLACEHOLDERS: [&str; 10] = [
@@ -21,8 +21,6 @@ pub const PLACEHOLDERS: [&str; 10] = [
 
 /// The longest `{{random:N}}`: what a broker takes as one message by default.
 const MAX_RANDOM: usize = 1024 * 1024;
-
-const ALPHANUMERIC: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /// A template that does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -135,7 +133,7 @@ impl Template {
                 Piece::Time => context.push_time(out),
                 Piece::TimeMs => push_number(context.sent_us().div_euclid(1000), out),
                 Piece::TimeUs => push_number(context.sent_us(), out),
-                Piece::Random(count) => push_random(context.rng(), ALPHANUMERIC, *count, out),
+                Piece::Random(count) => context.push_letters(*count, out),
                 Piece::RandomInt(low, high) => push_number(context.rng().i64(*low..=*high), out),
             }
         }

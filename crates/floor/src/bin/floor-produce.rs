@@ -15,8 +15,11 @@ use kafka_producer::source::{Filled, Message, Source};
 use rdkafka::bindings::*;
 use rdkafka::types::RDKafkaRespErr;
 
-/// Bytes of prepared messages: more than a codec looks back, and about what the program's own payload holds.
+/// Bytes of prepared values: about what the program's own payload holds.
 const PREPARED: usize = 1024 * 1024;
+/// Prepared keys for each value. A value that always had the same key would always come to the same partition, whose batches
+/// would then hold each value several times, which a codec finds.
+const KEYS: usize = 8;
 /// Between two looks at the delivery reports.
 const SERVE_EVERY: u64 = 1024;
 /// The longest wait for the last acknowledgement.
@@ -35,7 +38,7 @@ unsafe extern "C" fn delivered(_: *mut rd_kafka_t, message: *const rd_kafka_mess
 fn main() -> Result<()> {
     let config = floor::producer_settings()?;
     let count = config.own_messages().context("-n is needed")?;
-    let messages = prepare(&config)?;
+    let (keys, values) = prepare(&config)?;
     let client = floor::client(rd_kafka_type_t::RD_KAFKA_PRODUCER, &config.properties, |conf| {
         // SAFETY: the configuration is alive.
         unsafe { rd_kafka_conf_set_dr_msg_cb(conf, Some(delivered)) }
@@ -46,7 +49,7 @@ fn main() -> Result<()> {
     ensure!(!topic.is_null(), "librdkafka makes no topic");
     let run_id = config.run_headers.then_some(config.run_id.as_str());
 
-    let mut next = messages.iter().cycle();
+    let mut next = keys.iter().cycle().zip(values.iter().cycle());
     for nth in 0..count {
         let Some((key, value)) = next.next() else { break };
         send(client, topic, key, value, run_id)?;
@@ -62,20 +65,20 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Keys and values as the program would send them.
-fn prepare(config: &Config) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+/// Keys and values as the program would send them; each message takes the next of both.
+fn prepare(config: &Config) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
     let mut source = Source::open(&config.spec)?;
-    let (mut messages, mut bytes, mut message) = (Vec::new(), 0, Message::default());
-    while bytes < PREPARED {
-        ensure!(
-            source.fill(messages.len() as u64, 0, &mut message)? == Filled::Message,
-            "the source has too few messages"
-        );
-        let part = (message.key().unwrap_or_default().to_vec(), message.value().unwrap_or_default().to_vec());
-        bytes += part.0.len() + part.1.len() + 1;
-        messages.push(part);
+    let (mut keys, mut values, mut bytes, mut message) = (Vec::new(), Vec::new(), 0, Message::default());
+    while bytes < PREPARED || keys.len() < KEYS * values.len() {
+        ensure!(source.fill(keys.len() as u64, 0, &mut message)? == Filled::Message, "the source has too few messages");
+        let (key, value) = (message.key().unwrap_or_default(), message.value().unwrap_or_default());
+        keys.push(key.to_vec());
+        if bytes < PREPARED {
+            bytes += key.len() + value.len() + 1;
+            values.push(value.to_vec());
+        }
     }
-    Ok(messages)
+    Ok((keys, values))
 }
 
 fn send(

@@ -11,6 +11,8 @@ use super::set::{Object, Problems, Set, at, list_at, map_at, text};
 const KUSTOMIZATION: &str = "infra/kustomization.yaml";
 const CLUSTER: &str = "infra/kind/cluster.yaml";
 const COMPOSE: &str = "infra/compose/compose.yaml";
+const LOG_IN_MAP: &str = "infra/kafka/single/11-configmap-log.yaml";
+const LOG_IN_COMPOSE: &str = "infra/compose/log4j2.yaml";
 const SECRET: &str = "infra/k8s/secret.yaml.example";
 
 /// All of it.
@@ -23,6 +25,10 @@ pub fn check(set: &Set) -> Result<Problems> {
     images(set, &mut problems)?;
     host_port(set, &mut problems)?;
     replicas(set, &mut problems);
+    let (in_map, in_compose) = (set.file(LOG_IN_MAP)?.text("/data/log4j2.yaml"), set.file(LOG_IN_COMPOSE)?);
+    if serde_saphyr::from_str::<Value>(in_map).ok().as_ref() != Some(&in_compose.value) {
+        problems.push(in_compose.problem(format!("differs from {LOG_IN_MAP}")));
+    }
     let secret = set.file(SECRET)?;
     for (key, _) in map_at(&secret.value, "/stringData").iter().filter(|(_, value)| *value != "") {
         problems.push(secret.problem(format!("{key} has a value: a Secret does not belong into a repository")));

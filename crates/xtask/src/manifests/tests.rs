@@ -171,6 +171,7 @@ fn layout_finds_numbers_that_differ() {
     found(cluster, "/nodes/1/image", json!("kindest/node:v1.37.0"), "has no digest");
     let hpa = "infra/autoscaling/hpa/horizontalpodautoscaler.yaml";
     found(hpa, "/spec/maxReplicas", json!(7), "7 consumers for 6 partitions");
+    found("infra/compose/log4j2.yaml", "/Configuration/Loggers/Root/level", json!("DEBUG"), "differs from");
     found("infra/k8s/secret.yaml.example", "/stringData/password", json!("x"), "password has a value");
     found(CONFIG, "/apiVersion", json!("example.com/v1"), "not part of Kubernetes");
     found(CONFIG, "/kind", json!("Secret"), "does not say that it is a secret");
