@@ -18,6 +18,9 @@ use engine::{Build, Engine};
 /// The programs, by the ending of their Dockerfiles' names.
 pub const PROGRAMS: [&str; 2] = ["producer", "consumer"];
 
+/// The label of every stand-in, and so of what is built on one: what it stands for.
+pub const STAND_IN: &str = "stand-in-for";
+
 /// The flags of the task.
 #[derive(clap::Args)]
 pub struct Args {
@@ -38,7 +41,8 @@ pub struct Args {
     #[arg(long, value_enum)]
     engine: Option<Engine>,
 
-    /// Certificates that the builder trusts when it fetches crates [default: $CARGO_HTTP_CAINFO, else $SSL_CERT_FILE]
+    /// Certificates that the builder trusts when it fetches crates [default: $CARGO_HTTP_CAINFO, $SSL_CERT_FILE, or this
+    /// machine's]
     #[arg(long, value_name = "FILE")]
     ca_certificates: Option<PathBuf>,
 
@@ -100,11 +104,11 @@ pub fn run(args: &Args) -> Result<bool> {
 
 /// What a builder gets to see while it fetches crates, and no image keeps.
 fn secrets(args: &Args) -> Result<Vec<(&'static str, PathBuf)>> {
-    let from_environment = || {
-        let named = ["CARGO_HTTP_CAINFO", "SSL_CERT_FILE"].into_iter().find_map(env::var_os)?;
-        Some(PathBuf::from(named)).filter(|file| file.is_file())
+    let of_this_machine = || {
+        let named = ["CARGO_HTTP_CAINFO", "SSL_CERT_FILE"].into_iter().filter_map(env::var_os).map(PathBuf::from);
+        named.chain([PathBuf::from("/etc/ssl/certs/ca-certificates.crt")]).find(|file| file.is_file())
     };
-    let certificates = args.ca_certificates.clone().or_else(from_environment);
+    let certificates = args.ca_certificates.clone().or_else(of_this_machine);
     let given = [("ca-certificates", certificates), ("cargo-config", args.cargo_config.clone())];
     let given = given.into_iter().filter_map(|(id, file)| Some((id, file?)));
     given

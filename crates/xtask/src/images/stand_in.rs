@@ -10,11 +10,9 @@ use testbed::apache::Distribution;
 
 use super::engine::{Build, Engine};
 use super::reference::{self, Reference};
-use super::{PROGRAMS, dockerfile};
+use super::{PROGRAMS, STAND_IN, dockerfile};
 use crate::terminal::Step;
 
-/// On every stand-in and on what is built on one: what it stands for.
-pub const LABEL: &str = "stand-in-for";
 /// What all of them are built on; the Dockerfiles of `stand-in/` name it.
 const DEBIAN: &str = "localhost/stand-in/debian:13";
 const RELEASE: &str = "trixie";
@@ -97,7 +95,7 @@ fn build(engine: Engine, name: &str, tag: &str, stands_for: &str, context: &Path
         tag: tag.to_owned(),
         dockerfile: files().join(format!("{name}.Dockerfile")),
         context: context.to_owned(),
-        labels: vec![(LABEL.to_owned(), stands_for.to_owned())],
+        labels: vec![(STAND_IN.to_owned(), stands_for.to_owned())],
         bases: Vec::new(),
         secrets: Vec::new(),
         epoch: None,

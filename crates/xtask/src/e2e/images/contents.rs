@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::image::{File, Image, Kind};
 use super::{Bench, Scenario};
-use crate::images::PROGRAMS;
+use crate::images::{PROGRAMS, STAND_IN};
 
 pub(super) const SCENARIOS: [Scenario; 1] = [Scenario {
     name: "image-contents",
@@ -28,7 +28,8 @@ fn contents(bench: &mut Bench) -> Result<String> {
         let problems = problems(program, &apart);
         ensure!(problems.is_empty(), "{image}:\n  {}", problems.join("\n  "));
         let megabytes = size(&apart) as f64 / 1e6;
-        seen.push(format!("{program} {megabytes:.1} MB with {} crates listed", apart.crates.len()));
+        let base = if apart.labels().contains_key(STAND_IN) { ", on a stand-in for its base" } else { "" };
+        seen.push(format!("{program} {megabytes:.1} MB with {} crates listed{base}", apart.crates.len()));
     }
     Ok(seen.join(", "))
 }
