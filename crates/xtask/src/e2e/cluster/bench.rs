@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::Args;
@@ -68,8 +68,8 @@ impl Bench {
             );
         }
         let manifests = Manifests::new(&args.images)?;
-        let job = object(&kubectl, &manifests, "Job")?;
-        let deployment = object(&kubectl, &manifests, "Deployment")?;
+        let job = manifests.object(&kubectl, "Job")?;
+        let deployment = manifests.object(&kubectl, "Deployment")?;
         let mut bench = Self {
             kubectl,
             manifests,
@@ -154,8 +154,20 @@ impl Bench {
 
     /// The project's Job under another name, with other variables.
     pub fn job(&self, name: &str, variables: &[(&str, &str)]) -> Result<Job> {
+        self.changed_job(name, variables, |_| Ok(()))
+    }
+
+    /// As [`Bench::job`], with more changed.
+    pub fn changed_job(
+        &self,
+        name: &str,
+        variables: &[(&str, &str)],
+        change: impl FnOnce(&mut Value) -> Result<()>,
+    ) -> Result<Job> {
+        let mut job = self.job.clone();
+        change(&mut job)?;
         self.kubectl.delete(&["job", "-n", PROGRAMS, name], SOON)?;
-        Job::create(&self.kubectl, &self.job, name, variables)
+        Job::create(&self.kubectl, &job, name, variables)
     }
 
     /// A steady load: so many messages at this rate, in a run of the Job's name.
@@ -202,26 +214,6 @@ impl Bench {
         }
         step.end();
         Ok(())
-    }
-}
-
-/// The one object of a kind among the programs' manifests.
-fn object(kubectl: &Kubectl, manifests: &Manifests, kind: &str) -> Result<Value> {
-    let path = manifests.path(PROGRAMS_FOLDER);
-    let said = kubectl.run(&["create", "--dry-run=client", "-o", "json", "-f", &path])?;
-    let mut objects = Vec::new();
-    for object in serde_json::Deserializer::from_str(&said).into_iter::<Value>() {
-        let object = object?;
-        // Several objects come one after another, or in a List.
-        match object.get("items").and_then(Value::as_array) {
-            Some(items) => objects.extend(items.clone()),
-            None => objects.push(object),
-        }
-    }
-    let mut of_kind = objects.into_iter().filter(|object| text(object, "/kind") == kind);
-    match (of_kind.next(), of_kind.next()) {
-        (Some(object), None) => Ok(object),
-        _ => bail!("{path} has not exactly one {kind}"),
     }
 }
 

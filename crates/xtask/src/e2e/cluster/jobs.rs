@@ -87,7 +87,7 @@ impl Job {
 
     /// Its pods that have ended until now.
     pub fn pods(&self) -> Result<Vec<PodEnd>> {
-        pods(&self.kubectl, &self.name)
+        pods(&self.kubectl, &self.uid)
     }
 }
 
@@ -100,21 +100,25 @@ impl Drop for Job {
 
 /// Waits for the end of a Job of this name.
 pub fn ended(kubectl: &Kubectl, name: &str, timeout: Duration) -> Result<Ended> {
-    let (complete, reason) = until(timeout, &format!("the end of the Job {name}"), || {
+    let (complete, reason, uid) = until(timeout, &format!("the end of the Job {name}"), || {
         let job = kubectl.json(&["get", "job", "-n", PROGRAMS, name])?;
         let end = list(&job, "/status/conditions").iter().find(|condition| {
             text(condition, "/status") == "True" && ["Complete", "Failed"].contains(&text(condition, "/type"))
         });
         Ok(match end {
-            Some(end) => Seen::Yes((text(end, "/type") == "Complete", text(end, "/reason").to_owned())),
+            Some(end) => Seen::Yes((
+                text(end, "/type") == "Complete",
+                text(end, "/reason").to_owned(),
+                text(&job, "/metadata/uid").to_owned(),
+            )),
             None => Seen::NotYet(job.get("status").map(Value::to_string).unwrap_or_default()),
         })
     })?;
-    Ok(Ended { complete, reason, pods: pods(kubectl, name)? })
+    Ok(Ended { complete, reason, pods: pods(kubectl, &uid)? })
 }
 
-fn pods(kubectl: &Kubectl, name: &str) -> Result<Vec<PodEnd>> {
-    let selector = format!("batch.kubernetes.io/job-name={name}");
+fn pods(kubectl: &Kubectl, uid: &str) -> Result<Vec<PodEnd>> {
+    let selector = format!("batch.kubernetes.io/controller-uid={uid}");
     let mut pods = kubectl.items(&["get", "pods", "-n", PROGRAMS, "-l", &selector])?;
     pods.sort_by(|one, other| text(one, "/status/startTime").cmp(text(other, "/status/startTime")));
     let end = |pod: &Value| {

@@ -4,9 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use tempfile::TempDir;
 
+use super::bench::PROGRAMS_FOLDER;
+use super::kubectl::{Kubectl, text};
 use crate::manifests::set;
 use crate::programs;
 
@@ -54,6 +57,26 @@ impl Manifests {
     /// A folder or file, as kubectl takes it.
     pub fn path(&self, inside: &str) -> String {
         self.root.join(inside).display().to_string()
+    }
+
+    /// The one object of a kind among the programs' manifests.
+    pub fn object(&self, kubectl: &Kubectl, kind: &str) -> Result<Value> {
+        let path = self.path(PROGRAMS_FOLDER);
+        let said = kubectl.run(&["create", "--dry-run=client", "-o", "json", "-f", &path])?;
+        let mut objects = Vec::new();
+        for object in serde_json::Deserializer::from_str(&said).into_iter::<Value>() {
+            let object = object?;
+            // Several objects come one after another, or in a List.
+            match object.get("items").and_then(Value::as_array) {
+                Some(items) => objects.extend(items.clone()),
+                None => objects.push(object),
+            }
+        }
+        let mut of_kind = objects.into_iter().filter(|object| text(object, "/kind") == kind);
+        match (of_kind.next(), of_kind.next()) {
+            (Some(object), None) => Ok(object),
+            _ => bail!("{path} has not exactly one {kind}"),
+        }
     }
 
     /// Copies a folder, each file changed by `change`.
