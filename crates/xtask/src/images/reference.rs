@@ -84,6 +84,19 @@ mod tests {
     }
 
     #[test]
+    fn every_member_of_the_workspace_reaches_the_builder() {
+        let read = |name: &str| std::fs::read_to_string(programs::root().join(name)).unwrap();
+        let (manifest, allowed) = (read("Cargo.toml"), read(".dockerignore"));
+        let members = manifest.split_once("members = [").unwrap().1.split_once(']').unwrap().0;
+        let members: Vec<_> = members.split(',').map(|member| member.trim().trim_matches('"')).collect();
+        assert!(members.len() > 2);
+        for member in members {
+            let line = format!("!{member}/Cargo.toml");
+            assert!(allowed.lines().any(|allowed| allowed == line), ".dockerignore lacks {line}: Cargo needs it");
+        }
+    }
+
+    #[test]
     fn what_is_not_pinned_is_refused() {
         for image in ["rust", "rust:1", &format!("rust@{DIGEST}"), "rust:1@sha256:12", &format!("rust:1@{DIGEST}x")] {
             bases(&format!("FROM {image}")).unwrap_err();
