@@ -26,17 +26,23 @@ pub fn run() -> Result<bool> {
             Ok(long.saturating_sub(short) / (LONG - SHORT))
         };
         let (ours, reference) = (each(what)?, each(&format!("{what}-reference"))?);
-        ensure!(ours > 0 && reference > 0, "{what}: nothing was counted");
-        let ratio = ours as f64 / reference as f64;
-        let verdict = if ratio <= limit { paint(Style::Good, "ok") } else { paint(Style::Bad, "TOO MANY") };
+        let (ratio, within) = judge(what, ours, reference, limit)?;
+        let verdict = if within { paint(Style::Good, "ok") } else { paint(Style::Bad, "TOO MANY") };
         println!(
             "{verdict}  {meaning}: {} instructions, {ratio:.2} of serde_json's {} (at most {limit:.2})",
             grouped(ours),
             grouped(reference)
         );
-        well &= ratio <= limit;
+        well &= within;
     }
     Ok(well)
+}
+
+/// How many instructions they are of the reference's, and whether that is within the limit.
+fn judge(what: &str, ours: u64, reference: u64, limit: f64) -> Result<(f64, bool)> {
+    ensure!(ours > 0 && reference > 0, "{what}: nothing was counted");
+    let ratio = ours as f64 / reference as f64;
+    Ok((ratio, ratio <= limit))
 }
 
 fn instructions(program: &std::path::Path, what: &str, count: u64) -> Result<u64> {
@@ -54,4 +60,22 @@ fn instructions(program: &std::path::Path, what: &str, count: u64) -> Result<u64
     let collected =
         said.lines().find_map(|line| line.split_once("Collected : ")).context("valgrind counted nothing")?;
     Ok(collected.1.trim().parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn a_function_that_became_dearer_fails() {
+        for (what, _, limit) in GUARDED {
+            let reference = 10_000;
+            let most = (limit * reference as f64) as u64;
+            assert!(judge(what, most, reference, limit).unwrap().1, "{what}: at the limit");
+            assert!(!judge(what, most + 1, reference, limit).unwrap().1, "{what}: one more");
+            assert!(judge(what, 0, reference, limit).is_err(), "{what}: nothing counted is no success");
+        }
+    }
 }
