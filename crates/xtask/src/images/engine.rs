@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
 use tempfile::tempdir;
 
 /// One of them.
@@ -92,6 +93,20 @@ impl Engine {
         let inspect = ["inspect", "--type=image", image];
         let status = Command::new(self.program()).args(inspect).stdout(Stdio::null()).stderr(Stdio::null()).status();
         Ok(status.with_context(|| format!("{self} can't be run"))?.success())
+    }
+
+    /// What of an image comes from its sources: its layers and its settings. The id is no measure: podman and buildah write random
+    /// names of the containers that a build took into what it is made of.
+    pub fn contents(self, image: &str) -> Result<Value> {
+        let output = Command::new(self.program()).args(["inspect", "--type=image", image]).output()?;
+        ensure!(output.status.success(), "{self}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        let found: Value = serde_json::from_slice(&output.stdout)?;
+        let (layers, settings) = match self {
+            Self::Buildah => ("/OCIv1/rootfs", "/OCIv1/config"),
+            Self::Docker | Self::Podman => ("/0/RootFS", "/0/Config"),
+        };
+        let part = |at: &str| found.pointer(at).cloned().with_context(|| format!("{self} says no {at} of {image}"));
+        Ok(json!([part(layers)?, part(settings)?]))
     }
 
     /// Builds it, its steps told on stderr, and returns the image's id.
