@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use common::kafka::headers::{SENT_US, TRACEPARENT, trace_id};
+use common::kafka::headers::{SENT_US, TRACEPARENT, micros, trace_id};
 use prometheus::local::LocalHistogram;
 use rdkafka::message::{BorrowedMessage, Message, Timestamp};
 
@@ -115,7 +115,7 @@ fn envelope<'a>(headers: Headers<'a>) -> (Option<i64>, Option<&'a str>) {
     for (name, value) in headers {
         let Some(value) = value else { continue };
         if name == SENT_US.as_bytes() {
-            sent_us = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+            sent_us = micros(value);
         } else if name == TRACEPARENT.as_bytes() {
             trace = trace_id(value);
         }

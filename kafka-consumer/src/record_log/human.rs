@@ -51,7 +51,7 @@ where
     let end = out.len().saturating_add(log.limit);
     let paint = &log.paint;
     out.extend_from_slice(paint.dim);
-    match log.now.micros(now_us) {
+    match log.now.stamp(now_us) {
         Some(stamp) => out.extend_from_slice(stamp.time_of_day()),
         None => out.extend_from_slice(b"--:--:--.---"),
     }

@@ -15,7 +15,7 @@ use super::{
     Record, RecordLog, RecordTimestamp,
     redact::{REDACTED, Redaction, WITHHELD},
     text::{self, Quoted, Room},
-    time::{Clock, Stamp},
+    time::{Micros, Millis, Stamp},
     value::Value,
 };
 
@@ -56,9 +56,9 @@ where
     out.extend_from_slice(&log.tail);
 }
 
-fn head<H>(now: &mut Clock, recorded: &mut Clock, now_us: i64, record: &Record<'_, H>, out: &mut Vec<u8>) {
+fn head<H>(now: &mut Micros, recorded: &mut Millis, now_us: i64, record: &Record<'_, H>, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"timestamp":"#);
-    timestamp(now.micros(now_us), out);
+    timestamp(now.stamp(now_us), out);
     out.extend_from_slice(br#","level":"INFO","event":"record","topic":"#);
     text::quoted_text(record.topic, TOPIC, out);
     out.extend_from_slice(br#","partition":"#);
@@ -74,7 +74,7 @@ fn head<H>(now: &mut Clock, recorded: &mut Clock, now_us: i64, record: &Record<'
         Some(RecordTimestamp::Create(ms)) => (ms, br#","timestamp_type":"create""#),
         Some(RecordTimestamp::LogAppend(ms)) => (ms, br#","timestamp_type":"log_append""#),
     };
-    let stamp = recorded.millis(ms);
+    let stamp = recorded.stamp(ms);
     let lost = stamp.is_none();
     timestamp(stamp, out);
     if lost {
@@ -84,7 +84,7 @@ fn head<H>(now: &mut Clock, recorded: &mut Clock, now_us: i64, record: &Record<'
     out.extend_from_slice(kind);
 }
 
-fn timestamp(stamp: Option<Stamp>, out: &mut Vec<u8>) {
+fn timestamp(stamp: Option<&Stamp>, out: &mut Vec<u8>) {
     match stamp {
         Some(stamp) => {
             out.push(b'"');
@@ -179,6 +179,16 @@ where
 }
 
 fn header(name: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
+    if let Some(value) = value
+        && text::is_plain(name)
+        && text::is_plain(value)
+    {
+        out.extend_from_slice(b"[\"");
+        out.extend_from_slice(name);
+        out.extend_from_slice(b"\",\"");
+        out.extend_from_slice(value);
+        return out.extend_from_slice(b"\"]");
+    }
     out.push(b'[');
     text::quoted_name(name, out);
     out.push(b',');

@@ -105,8 +105,8 @@ pub struct RecordLog {
     redaction: redact::Redaction,
     values: value::Values,
     /// Time of logging and time of the record: each mostly stays within one second for many records.
-    now: time::Clock,
-    recorded: time::Clock,
+    now: time::Micros,
+    recorded: time::Millis,
     /// Parts of the line that come after the value but whose size is needed before it.
     headers: Vec<u8>,
     tail: Vec<u8>,
@@ -124,8 +124,8 @@ impl RecordLog {
             paint: human::Paint::new(options.color),
             redaction,
             values: value::Values::new(options.values, fields, limit),
-            now: time::Clock::default(),
-            recorded: time::Clock::default(),
+            now: time::Micros::default(),
+            recorded: time::Millis::default(),
             headers: Vec::new(),
             tail: Vec::new(),
         }

@@ -48,11 +48,7 @@ pub(super) fn quoted(bytes: &[u8], room: Room, out: &mut Vec<u8>) -> Quoted {
 
 /// Appends the name of a header as a JSON string, whatever its bytes are.
 pub(super) fn quoted_name(name: &[u8], out: &mut Vec<u8>) {
-    if is_plain(name) {
-        push_plain(name, out);
-    } else {
-        push_json(&String::from_utf8_lossy(name), out);
-    }
+    push_json(&String::from_utf8_lossy(name), out);
 }
 
 /// Appends a JSON string; `true` when it had to be cut.
@@ -153,18 +149,36 @@ pub(super) fn millis(us: i64, out: &mut Vec<u8>) {
 fn push_json(text: &str, out: &mut Vec<u8>) {
     // Most text needs no escapes. To look at all of it without stopping early is what the compiler turns into vector
     // instructions, several times faster than the search for escapes.
-    if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
+    if is_plain(text.as_bytes()) || !text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
+        push_plain(text.as_bytes(), out);
+    } else {
         // Writing to memory does not fail.
         let _ = serde_json::to_writer(out, text);
-    } else {
-        push_plain(text.as_bytes(), out);
     }
 }
 
-/// Whether the bytes are ASCII that stands in a JSON string as it is: one look at each, instead of one for UTF-8 and one for
-/// escapes.
-fn is_plain(bytes: &[u8]) -> bool {
-    !bytes.iter().fold(false, |found, byte| found | needs_escape(*byte) | !byte.is_ascii())
+/// Whether the bytes are ASCII that stands in a JSON string as it is: one look for UTF-8 and for escapes, at eight bytes at
+/// once. Most strings of a line are short, so what is left of one is not looked at byte by byte: the last piece overlaps.
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    let found = if let Some(last) = bytes.last_chunk() {
+        let (pieces, _) = bytes.as_chunks();
+        pieces.iter().fold(special(*last), |found, piece| found | special(*piece))
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let both = u64::from(u32::from_ne_bytes(*first)) << 32 | u64::from(u32::from_ne_bytes(*last));
+        special(both.to_ne_bytes())
+    } else {
+        bytes.iter().fold(0, |found, byte| found | special([*byte; 8]))
+    };
+    found == 0
+}
+
+/// Not 0 if one of the bytes is no ASCII or needs an escape. A borrow may mark the byte beside such a one too, never any other.
+fn special(bytes: [u8; 8]) -> u64 {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let bytes = u64::from_ne_bytes(bytes);
+    let below = |bytes: u64, limit: u8| bytes.wrapping_sub(EACH * u64::from(limit));
+    let is = |byte: u8| below(bytes ^ (EACH * u64::from(byte)), 1);
+    (bytes | below(bytes, b' ') | is(b'"') | is(b'\\')) & (EACH << 7)
 }
 
 fn needs_escape(byte: u8) -> bool {

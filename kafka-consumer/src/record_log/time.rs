@@ -4,56 +4,68 @@ use jiff::{Timestamp, tz::Offset};
 
 const DATE_TIME: usize = "1970-01-01T00:00:00".len();
 
-/// Remembers the second that it formatted last.
+/// Formats times of one unit, and remembers the last: records that came together mostly share it, or at least its second.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct Clock<const DECIMALS: u32> {
+    time: i64,
     second: i64,
     /// `None` for a year that RFC 3339 has no digits for.
-    date_time: Option<[u8; DATE_TIME]>,
+    stamp: Option<Stamp>,
 }
 
+/// A time since 1970 in milliseconds, with three decimals.
+pub(super) type Millis = Clock<3>;
+/// A time since 1970 in microseconds, with six decimals.
+pub(super) type Micros = Clock<6>;
+
 /// A formatted time, such as `2026-11-23T11:15:27.120Z`.
+#[derive(Debug)]
 pub(super) struct Stamp {
     text: [u8; Stamp::MAX],
     len: usize,
 }
 
-impl Default for Clock {
+impl<const DECIMALS: u32> Default for Clock<DECIMALS> {
     fn default() -> Self {
-        Self { second: 0, date_time: Some(*b"1970-01-01T00:00:00") }
+        let mut new = Self { time: -1, second: -1, stamp: None };
+        new.stamp(0);
+        new
     }
 }
 
-impl Clock {
-    /// A time in microseconds since 1970 with six decimals, if its year is in 0 to 9999.
-    pub fn micros(&mut self, us: i64) -> Option<Stamp> {
-        self.stamp::<6>(us)
-    }
+impl<const DECIMALS: u32> Clock<DECIMALS> {
+    /// A constant, so that the compiler divides by multiplying.
+    const UNIT: i64 = 10_i64.pow(DECIMALS);
 
-    /// A time in milliseconds since 1970 with three decimals, if its year is in 0 to 9999.
-    pub fn millis(&mut self, ms: i64) -> Option<Stamp> {
-        self.stamp::<3>(ms)
-    }
-
-    /// The decimals are a constant, so that the compiler divides by multiplying.
-    fn stamp<const DECIMALS: u32>(&mut self, time: i64) -> Option<Stamp> {
-        let unit = const { 10_i64.pow(DECIMALS) };
-        let second = time.div_euclid(unit);
-        if second != self.second {
-            self.second = second;
-            self.date_time = date_time(second);
+    /// The time, if its year is in 0 to 9999.
+    pub fn stamp(&mut self, time: i64) -> Option<&Stamp> {
+        if time != self.time {
+            self.time = time;
+            let second = time.div_euclid(Self::UNIT);
+            if second != self.second {
+                self.second = second;
+                self.stamp = date_time(second).map(Stamp::new::<DECIMALS>);
+            }
+            if let Some(stamp) = &mut self.stamp {
+                let fraction = DATE_TIME + 1..stamp.len - 1;
+                digits(time.rem_euclid(Self::UNIT), &mut stamp.text[fraction]);
+            }
         }
-        let len = DATE_TIME + ".Z".len() + DECIMALS as usize;
-        let mut text = [b'Z'; Stamp::MAX];
-        text[..DATE_TIME].copy_from_slice(&self.date_time?);
-        text[DATE_TIME] = b'.';
-        digits(time.rem_euclid(unit), &mut text[DATE_TIME + 1..len - 1]);
-        Some(Stamp { text, len })
+        self.stamp.as_ref()
     }
 }
 
 impl Stamp {
     const MAX: usize = DATE_TIME + ".123456Z".len();
+
+    /// The beginning of a second.
+    fn new<const DECIMALS: u32>(date_time: [u8; DATE_TIME]) -> Self {
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let len = DATE_TIME + ".Z".len() + DECIMALS as usize;
+        text[..DATE_TIME].copy_from_slice(&date_time);
+        text[len - 1] = b'Z';
+        Self { text, len }
+    }
 
     /// All of it.
     pub fn as_bytes(&self) -> &[u8] {

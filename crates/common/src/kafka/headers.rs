@@ -9,6 +9,12 @@ pub const SENT_US: &str = "sent-us";
 /// W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
 
+/// The microseconds inside a [`SENT_US`] value: decimal digits and nothing else, at most 18, which no overflow can come of.
+pub fn micros(sent_us: &[u8]) -> Option<i64> {
+    let well_formed = (1..=18).contains(&sent_us.len()) && sent_us.iter().all(u8::is_ascii_digit);
+    well_formed.then(|| sent_us.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
+}
+
 /// The trace id inside a `traceparent` value, when that is well-formed: `00-<32 hex>-<16 hex>-<2 hex>`.
 pub fn trace_id(traceparent: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(traceparent).ok()?;
@@ -21,7 +27,16 @@ pub fn trace_id(traceparent: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::trace_id;
+    use super::{micros, trace_id};
+
+    #[test]
+    fn only_digits_are_a_time() {
+        assert_eq!(micros(b"1795460885374581"), Some(1_795_460_885_374_581));
+        assert_eq!(micros(b"999999999999999999"), Some(999_999_999_999_999_999));
+        for bad in ["", "-1", "+1", " 1", "1.5", "yesterday", "1000000000000000000"] {
+            assert_eq!(micros(bad.as_bytes()), None, "{bad}");
+        }
+    }
 
     #[test]
     fn only_well_formed_trace_ids_are_taken() {

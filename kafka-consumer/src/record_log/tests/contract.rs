@@ -1,5 +1,6 @@
 use serde_json::{Value, json, value::RawValue};
 
+use super::super::text::is_plain;
 use super::{super::MAX_DEPTH, *};
 
 fn shown(value: &[u8]) -> (Value, Value) {
@@ -193,5 +194,21 @@ fn one_log_keeps_the_times_of_its_records_apart() {
         log.line(now_us, &record, &mut out);
         let line: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!([&line["timestamp"], &line["record_timestamp"]], expected);
+    }
+}
+
+#[test]
+fn one_byte_decides_whether_a_string_is_plain_wherever_it_stands() {
+    for around in [b'~', b' ', b'!', b'#', b'[', b']', 0x7f] {
+        for length in 1..=33 {
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![around; length];
+                    bytes[place] = byte;
+                    let plain = byte.is_ascii() && byte >= b' ' && byte != b'"' && byte != b'\\';
+                    assert_eq!(is_plain(&bytes), plain, "{bytes:?}");
+                }
+            }
+        }
     }
 }
