@@ -45,15 +45,54 @@ pub(super) fn compact<'a>(text: &'a str, spare: &'a mut String) -> Option<&'a st
     Some(spare)
 }
 
-/// Whether no byte of a document needs a closer look: what most programs write has neither whitespace nor escapes.
-/// Looks at all of it, which takes vector instructions and so a fraction of the time of going through its strings.
+/// Whether no byte of a document needs a closer look: what most programs write has neither whitespace nor escapes, and is not
+/// deep. Looks at all of it, which takes vector instructions and so a fraction of the time of going through its strings.
 fn is_plain(text: &str) -> bool {
     let special = |found, byte| found | (byte <= b' ') | (byte == b'\\');
     let opens = |byte: &u8| u8::from(matches!(byte, b'{' | b'['));
     // Counted in bytes, and so in pieces whose count fits one.
-    let pieces = text.as_bytes().chunks(u8::MAX.into());
+    let pieces = text.as_bytes().chunks(128);
     let levels = pieces.map(|piece| usize::from(piece.iter().map(opens).sum::<u8>()));
-    !text.bytes().fold(false, special) && levels.sum::<usize>() <= MAX_DEPTH
+    !text.bytes().fold(false, special) && (levels.sum::<usize>() <= MAX_DEPTH || is_shallow(text.as_bytes()))
+}
+
+/// Whether a document without escapes is surely not too deep, by eight bytes at once: a long one has many objects, though few
+/// within each other. `false` when it is close: levels that close among the eight are counted after those that open.
+fn is_shallow(json: &[u8]) -> bool {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    const LOW: u64 = EACH * 0x7f;
+    /// 1 for each byte that is the same, else 0.
+    fn same(bytes: u64, byte: u8) -> u64 {
+        let other = bytes ^ (EACH * u64::from(byte));
+        !(((other & LOW) + LOW) | other | LOW) >> 7
+    }
+    let (mut depth, mut in_string) = (0, 0);
+    for piece in json.chunks(64) {
+        // Long strings are passed over.
+        let structure = |byte: &u8| (*byte == b'"') | matches!(*byte | 0x20, b'{' | b'}');
+        if !piece.iter().fold(false, |found, byte| found | structure(byte)) {
+            continue;
+        }
+        let (words, rest) = piece.as_chunks::<8>();
+        let mut last = [b' '; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        for word in words.iter().chain([&last]) {
+            let bytes = u64::from_le_bytes(*word);
+            // How many quotes there are up to each byte; what follows an odd one is a string.
+            let quotes = same(bytes, b'"').wrapping_mul(EACH);
+            let outside = !(quotes ^ (EACH * in_string)) & EACH;
+            in_string ^= quotes >> 56 & 1;
+            // This bit is all that tells square from curly ones.
+            let either = bytes | (EACH * 0x20);
+            let count = |bytes: u64| (bytes & outside).wrapping_mul(EACH) >> 56;
+            depth += count(same(either, b'{'));
+            if depth > MAX_DEPTH as u64 {
+                return false;
+            }
+            depth = depth.saturating_sub(count(same(either, b'}')));
+        }
+    }
+    true
 }
 
 /// Where the string that opens at `open` has ended, if it is well formed. `\ud800` without its other half is valid

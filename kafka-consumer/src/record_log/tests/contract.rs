@@ -109,6 +109,21 @@ fn json_nested_too_deep_is_text() {
 }
 
 #[test]
+fn brackets_in_strings_and_side_by_side_do_not_count_as_levels() {
+    // The first item moves all that follows, by which it lies otherwise among the bytes that are looked at together.
+    for shift in 0..=64 {
+        let document = |depth: usize| {
+            let (open, close) = (r#"{"]}":["#.repeat(depth / 2), "]}".repeat(depth / 2));
+            format!(r#"[["{}"],{}{open}"[{{"{close}]"#, "}".repeat(shift), r#"{"a":[]},"#.repeat(100))
+        };
+        let deep = document(MAX_DEPTH - 2);
+        assert_eq!(embedded(&deep), deep, "{shift}");
+        let too_deep = document(MAX_DEPTH);
+        assert_eq!(shown(too_deep.as_bytes()), (json!(too_deep), json!("text")), "{shift}");
+    }
+}
+
+#[test]
 fn text_survives_whatever_is_in_it() {
     let every_control: String = ('\0'..='\u{9f}').collect();
     for value in [&*every_control, "grüße, 世界 🦀", "a\u{2028}b\u{2029}c", "\"\\\n\r\n"] {
