@@ -49,6 +49,9 @@ impl Setting {
             .property("message.max.bytes", MESSAGE_LIMIT)
             .property("replica.fetch.max.bytes", MESSAGE_LIMIT)
             .property("log.retention.ms", "-1")
+            // A topic that was deleted goes at once, not after a minute: large values would fill the memory meanwhile. A
+            // topic's own setting is for its segments, not for its folder.
+            .property("log.segment.delete.delay.ms", "1000")
             .jvm_option("-Xmx1g")
             .jvm_option("-Xms1g")
             .jvm_option("-XX:TieredStopAtLevel=4")
@@ -82,7 +85,7 @@ impl Setting {
     /// A new topic.
     pub fn topic(&self, what: &str, partitions: i32) -> Result<String> {
         let name = self.name(what);
-        self.cluster.create_topic(&name, partitions, 1, &[("file.delete.delay.ms", "1000")])?;
+        self.cluster.create_topic(&name, partitions, 1, &[])?;
         Ok(name)
     }
 
