@@ -23,6 +23,9 @@ enum What {
 /// Java runs long enough here for its better compiler; one thread collects garbage on a small machine.
 const JAVA_OPTIONS: [&str; 2] = ["-Xmx512m", "-XX:TieredStopAtLevel=4"];
 
+/// Characters of an argument that are shown: a template can be as long as the value it makes.
+const SHOWN: usize = 160;
+
 impl Invocation {
     /// The program at a path.
     pub fn new(path: &Path) -> Self {
@@ -60,7 +63,7 @@ impl Invocation {
         program.args(&self.args).envs(self.vars.iter().cloned())
     }
 
-    /// As it would be typed, without folders and the port of the day.
+    /// As it would be typed, without folders and the port of the day, and without the end of a long argument.
     pub fn shown(&self, cluster: &Cluster) -> String {
         let name = match &self.what {
             What::Path(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -73,6 +76,10 @@ impl Invocation {
                 Path::new(&arg).file_name().unwrap_or_default().to_string_lossy().into_owned()
             } else {
                 arg
+            };
+            let arg = match arg.char_indices().nth(SHOWN) {
+                Some((end, _)) => format!("{}...", &arg[..end]),
+                None => arg,
             };
             if arg.contains([' ', '"', '{']) { format!("'{arg}'") } else { arg }
         });
