@@ -92,7 +92,11 @@ fn measure(args: &Args) -> Result<()> {
         let step = Step::begin(name);
         let load = measure::load();
         let mut section = measure(&setting)?;
-        (section.load, section.rounds, section.ended) = (load, rounds, machine::now());
+        (section.load, section.ended) = (load, machine::now());
+        // A table may have had fewer.
+        if section.rounds == 0 {
+            section.rounds = rounds;
+        }
         step.end();
         println!("{}", page::table_for_terminal(&section));
         section.save(&folder(args.quick))?;

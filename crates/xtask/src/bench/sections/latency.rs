@@ -36,7 +36,8 @@ pub fn measure(setting: &Setting) -> Result<Section> {
         let _ = one(setting, linger, command);
     }
     let mut found: Vec<Result<[Vec<f64>; 3], String>> = contestants.iter().map(|_| Ok(Default::default())).collect();
-    for _ in 0..setting.rounds.min(ROUNDS) {
+    section.rounds = setting.rounds.min(ROUNDS);
+    for _ in 0..section.rounds {
         for ((_, linger, command), found) in contestants.iter().zip(&mut found) {
             let Ok(lists) = found else { continue };
             match one(setting, linger, command) {
