@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use common::exit::Exit;
-use common::kafka::Failure;
 use common::kafka::error::{Class, class, with_hint};
+use common::verdict::Verdict;
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -62,7 +62,7 @@ impl Assignment {
         consumer: &BaseConsumer<Context>,
         partitions: &mut Partitions,
         places: Vec<Place>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Verdict> {
         let list =
             self.starts(consumer, &places).map_err(|error| failure("the offset to start at", &places, &error))?;
         let assigned = match (self.group, consumer.rebalance_protocol()) {
@@ -93,7 +93,7 @@ impl Assignment {
         consumer: &BaseConsumer<Context>,
         partitions: &mut Partitions,
         places: &[Place],
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Verdict> {
         let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         // An eager group takes everything, whatever its list says.
         let gone = if cooperative { places.to_vec() } else { partitions.places() };
@@ -161,7 +161,7 @@ fn retried<T>(question: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
     answer
 }
 
-fn failure(what: &str, places: &[Place], error: &KafkaError) -> Failure {
+fn failure(what: &str, places: &[Place], error: &KafkaError) -> Verdict {
     let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
     let exit = match class(code) {
         Class::Refused => Exit::Refused,
@@ -170,5 +170,5 @@ fn failure(what: &str, places: &[Place], error: &KafkaError) -> Failure {
     };
     let shown: Vec<String> = places.iter().take(3).map(|(topic, partition)| format!("{topic}[{partition}]")).collect();
     let more = if places.len() > 3 { ", .." } else { "" };
-    Failure::new(exit, with_hint(&format!("{what} of {}{more}: {error}", shown.join(", ")), code))
+    Verdict::new(exit, with_hint(&format!("{what} of {}{more}: {error}", shown.join(", ")), code))
 }

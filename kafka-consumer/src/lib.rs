@@ -122,7 +122,7 @@ impl Work {
                 bytes: 0,
                 elapsed: std::time::Duration::ZERO,
                 exit: failure.exit,
-                message: Some(failure.message),
+                message: failure.because,
             },
         };
         if let Some(message) = &polled.message {

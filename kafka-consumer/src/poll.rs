@@ -5,8 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::exit::Exit;
 use common::health::Health;
-use common::kafka::{ClientState, Failure, client_config};
+use common::kafka::{ClientState, client_config, error};
 use common::shutdown::{Shutdown, Signal};
+use common::verdict::Verdict;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
@@ -39,7 +40,7 @@ enum End {
     /// Nobody reads stdout any more.
     Closed,
     /// It cannot go on.
-    Failed(Failure),
+    Failed(Verdict),
 }
 
 /// How a run ended.
@@ -87,11 +88,10 @@ impl<'a> Poller<'a> {
         metrics: &'a ConsumerMetrics,
         health: &'a Health,
         shutdown: &'a Shutdown,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Verdict> {
         let context = Context::new(Arc::clone(&client), metrics.clone());
-        let consumer: BaseConsumer<Context> = client_config(&config.properties)
-            .create_with_context(context)
-            .map_err(|error| Failure::creation(&error))?;
+        let consumer: BaseConsumer<Context> =
+            client_config(&config.properties).create_with_context(context).map_err(|error| error::creation(&error))?;
         let consumer = Arc::new(consumer);
         let poller = Self {
             config,
@@ -207,7 +207,7 @@ impl<'a> Poller<'a> {
             self.stdout_broken = true;
             match error {
                 Unwritable::Closed => End::Closed,
-                Unwritable::Failed(error) => End::Failed(Failure::new(
+                Unwritable::Failed(error) => End::Failed(Verdict::new(
                     Exit::Incomplete,
                     format!(
                         "stdout cannot take the records: {error}; the last batch is not stored and will come again"
@@ -226,16 +226,16 @@ impl<'a> Poller<'a> {
         Ok(())
     }
 
-    fn subscribe(&self) -> Result<(), Failure> {
+    fn subscribe(&self) -> Result<(), Verdict> {
         let Subscription::Group { topics } = &self.config.subscription else { return Ok(()) };
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         self.consumer
             .subscribe(&names)
-            .map_err(|error| Failure::new(Exit::Usage, format!("--topic {}: {error}", names.join(","))))
+            .map_err(|error| Verdict::new(Exit::Usage, format!("--topic {}: {error}", names.join(","))))
     }
 
     /// Until every topic was found and the group has shared them out.
-    fn look_for_topics(&mut self) -> Result<(), Failure> {
+    fn look_for_topics(&mut self) -> Result<(), Verdict> {
         let reading = self.batch.partitions.len() > 0;
         match self.preflight.look(&self.consumer, reading) {
             Finding::Nothing => Ok(()),
@@ -256,7 +256,7 @@ impl<'a> Poller<'a> {
                     wanted.iter().find(|number| usize::try_from(**number).is_ok_and(|n| n >= partitions))
                 {
                     let reason = format!("topic {topic} has {partitions} partitions, 0 to {}", partitions - 1);
-                    return Err(Failure::new(Exit::Refused, format!("{reason}: there is no partition {partition}")));
+                    return Err(Verdict::new(Exit::Refused, format!("{reason}: there is no partition {partition}")));
                 }
                 let places = wanted.iter().map(|partition| (topic.clone(), *partition)).collect();
                 self.assignment.assign(&self.consumer, &mut self.batch.partitions, places)?;
@@ -348,7 +348,7 @@ impl<'a> Poller<'a> {
         let ready = match self.preflight.waiting_for() {
             // Explains everything else, so it comes first.
             _ if !self.client.has_contact() => {
-                Err(self.client.unreachable(&self.config.connection.bootstrap_servers).message)
+                Err(self.client.unreachable(&self.config.connection.bootstrap_servers).reason().to_owned())
             }
             Some(reason) => Err(reason),
             None if !settled => Err("the group has not shared out the partitions yet".to_owned()),
@@ -378,7 +378,7 @@ impl<'a> Poller<'a> {
         let at_end = || self.batch.partitions.all_at_end(|place, end| self.consumer.context().end_seen(place, end));
         if self.config.exit_at_end && ran_empty && self.was_ready && at_end() {
             return Some(match self.config.max_messages {
-                Some(limit) if self.batch.records < limit => End::Failed(Failure::new(
+                Some(limit) if self.batch.records < limit => End::Failed(Verdict::new(
                     Exit::Incomplete,
                     format!("the partitions ended after {} of {limit} records", self.batch.records),
                 )),
@@ -393,7 +393,7 @@ impl<'a> Poller<'a> {
         }
         overdue.then(|| {
             let asked = self.config.max_messages.map_or("all".to_owned(), |limit| limit.to_string());
-            End::Failed(Failure::new(
+            End::Failed(Verdict::new(
                 Exit::Incomplete,
                 format!("--timeout passed after {} records, asked were {asked}", self.batch.written.0),
             ))
@@ -402,7 +402,7 @@ impl<'a> Poller<'a> {
 
     /// The failure behind an error of `poll`, if it is one that ends the client. All others were counted and logged when
     /// librdkafka reported them, and are repaired by itself.
-    fn fatal(&self, error: &KafkaError) -> Option<Failure> {
+    fn fatal(&self, error: &KafkaError) -> Option<Verdict> {
         let code = error.rdkafka_error_code();
         if !matches!(error, KafkaError::MessageConsumptionFatal(_)) && code != Some(RDKafkaErrorCode::Fatal) {
             return None;
@@ -411,7 +411,7 @@ impl<'a> Poller<'a> {
             Some((code, reason)) => format!("{reason} ({})", common::kafka::error::name(code)),
             None => error.to_string(),
         };
-        Some(Failure::new(Exit::Incomplete, format!("the client cannot go on: {reason}")))
+        Some(Verdict::new(Exit::Incomplete, format!("the client cannot go on: {reason}")))
     }
 
     /// Writes and commits what there is, and leaves the group within the drain deadline, so that the others take over at
@@ -443,11 +443,11 @@ impl<'a> Poller<'a> {
             self.health.progress();
         }
         match end {
-            End::Done | End::Signal(_) if !committed => End::Failed(Failure::new(
+            End::Done | End::Signal(_) if !committed => End::Failed(Verdict::new(
                 Exit::Incomplete,
                 "the last offsets could not be committed: their records will be logged again",
             )),
-            End::Done | End::Signal(_) if !self.consumer.closed() => End::Failed(Failure::new(
+            End::Done | End::Signal(_) if !self.consumer.closed() => End::Failed(Verdict::new(
                 Exit::Incomplete,
                 "the group could not be left in time: its other members wait for the session timeout",
             )),
@@ -464,12 +464,12 @@ impl<'a> Poller<'a> {
                 (signal.exit(), Some(reason))
             }
             End::Signal(_) => (Exit::Ok, None),
-            End::Failed(failure) => (failure.exit, Some(failure.message)),
+            End::Failed(failure) => (failure.exit, failure.because),
         }
     }
 }
 
 /// A failure of librdkafka's own bookkeeping, which cannot happen short of a lack of memory.
-fn internal(error: &KafkaError) -> Failure {
-    Failure::new(Exit::Incomplete, format!("librdkafka's offsets: {error}"))
+fn internal(error: &KafkaError) -> Verdict {
+    Verdict::new(Exit::Incomplete, format!("librdkafka's offsets: {error}"))
 }

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use common::kafka::Failure;
 use common::kafka::topic::{self, Known};
+use common::verdict::Verdict;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::config::{Config, Subscription};
@@ -29,7 +29,7 @@ pub enum Finding {
     /// A topic has been missing for longer than a new one may be. Told once for each.
     Missing(String),
     /// The brokers refuse to say.
-    Refused(Failure),
+    Refused(Verdict),
 }
 
 /// Topics that have not been found yet.

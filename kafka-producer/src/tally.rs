@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use common::kafka::Failure;
 use common::kafka::error::{Class, class, name, with_hint};
+use common::verdict::Verdict;
 use hdrhistogram::Histogram;
 use prometheus::local::LocalHistogram;
 use rdkafka::error::RDKafkaErrorCode;
@@ -40,9 +40,9 @@ struct State {
     histogram: LocalHistogram,
     last_acknowledgement: Instant,
     /// The first refusal that concerns every message: nothing more can be sent.
-    refused: Option<Failure>,
+    refused: Option<Verdict>,
     /// The first refusal that concerns one message, such as its size.
-    refused_message: Option<Failure>,
+    refused_message: Option<Verdict>,
     fatal: bool,
 }
 
@@ -144,12 +144,12 @@ impl Tally {
     }
 
     /// The refusal that makes going on useless, if there was one.
-    pub fn refused(&self) -> Option<Failure> {
+    pub fn refused(&self) -> Option<Verdict> {
         self.state().refused.clone()
     }
 
     /// The refusal of single messages, if there was one.
-    pub fn refused_message(&self) -> Option<Failure> {
+    pub fn refused_message(&self) -> Option<Verdict> {
         self.state().refused_message.clone()
     }
 
@@ -201,7 +201,7 @@ impl Tally {
             return;
         }
         let place = if partition < 0 { topic.to_owned() } else { format!("{topic} partition {partition}") };
-        let failure = Failure::new(Exit::Refused, with_hint(&format!("{place}: {code}"), code));
+        let failure = Verdict::new(Exit::Refused, with_hint(&format!("{place}: {code}"), code));
         let of_message = matches!(
             code,
             RDKafkaErrorCode::MessageSizeTooLarge

@@ -13,3 +13,4 @@ pub mod life;
 pub mod logging;
 pub mod metrics;
 pub mod shutdown;
+pub mod verdict;

@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use common::exit::Exit;
-use common::kafka::{Failure, client_config};
+use common::kafka::{client_config, error};
+use common::verdict::Verdict;
 use rdkafka::producer::{BaseProducer, Producer};
 
 use crate::config::Config;
@@ -39,10 +40,9 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub fn start(context: Context, config: &Config) -> Result<Self, Failure> {
-        let producer: BaseProducer<Context> = client_config(&config.properties)
-            .create_with_context(context)
-            .map_err(|error| Failure::creation(&error))?;
+    pub fn start(context: Context, config: &Config) -> Result<Self, Verdict> {
+        let producer: BaseProducer<Context> =
+            client_config(&config.properties).create_with_context(context).map_err(|error| error::creation(&error))?;
         let producer = Arc::new(producer);
         let ended = Arc::new(AtomicBool::new(false));
         let served = Arc::new(AtomicBool::new(false));
@@ -61,7 +61,7 @@ impl Client {
             }
         };
         let thread = std::thread::Builder::new().name("deliveries".to_owned()).spawn(serve).map_err(|error| {
-            Failure::new(Exit::Incomplete, format!("the thread for deliveries cannot start: {error}"))
+            Verdict::new(Exit::Incomplete, format!("the thread for deliveries cannot start: {error}"))
         })?;
         Ok(Self { producer, served, ended, thread: Some(thread) })
     }

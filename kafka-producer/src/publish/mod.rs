@@ -12,7 +12,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::exit::Exit;
 use common::health::Health;
-use common::kafka::{ClientState, Failure};
+use common::kafka::ClientState;
+use common::verdict::Verdict;
 
 use crate::config::Config;
 use crate::context::Context;
@@ -69,7 +70,7 @@ enum End {
     /// `--timeout`.
     Deadline,
     /// The broker, or the input, makes going on useless.
-    Failed(Failure),
+    Failed(Verdict),
 }
 
 impl Publisher<'_> {
@@ -78,12 +79,12 @@ impl Publisher<'_> {
         let started = Instant::now();
         let mut requested = self.config.own_messages().unwrap_or(0);
         let context = Context { client: Arc::clone(&self.client), tally: Arc::clone(&self.tally), started };
-        let fail = |failure: Failure| Published {
+        let fail = |failure: Verdict| Published {
             requested,
             enqueued: 0,
             elapsed: Duration::ZERO,
             exit: failure.exit,
-            message: Some(failure.message),
+            message: failure.because,
         };
         let client = match Client::start(context, self.config) {
             Ok(client) => client,
@@ -137,19 +138,19 @@ impl Publisher<'_> {
         self.reason_to_end(now).or_else(|| self.silence(now).map(End::Failed))
     }
 
-    fn refused(&self) -> Option<Failure> {
+    fn refused(&self) -> Option<Verdict> {
         self.tally.refused().or_else(|| self.client.refused())
     }
 
     /// The failure of a cluster that has acknowledged nothing for two minutes, though messages are in flight.
-    fn silence(&self, now: Instant) -> Option<Failure> {
+    fn silence(&self, now: Instant) -> Option<Verdict> {
         let in_flight = self.metrics.enqueued.get() > self.tally.settled();
         (in_flight && self.tally.since_acknowledgement(now) >= SILENCE)
             .then(|| self.client.unreachable(&self.config.connection.bootstrap_servers))
     }
 
-    fn fatal(&self, reason: &str) -> Failure {
-        self.refused().unwrap_or_else(|| Failure::new(Exit::Incomplete, format!("the client cannot go on: {reason}")))
+    fn fatal(&self, reason: &str) -> Verdict {
+        self.refused().unwrap_or_else(|| Verdict::new(Exit::Incomplete, format!("the client cannot go on: {reason}")))
     }
 
     /// The first that applies: interrupted, refused, unreachable, incomplete. All acknowledged is well in any case.
@@ -164,7 +165,7 @@ impl Publisher<'_> {
         };
         let refused = self.refused().or_else(|| self.tally.refused_message());
         match end {
-            End::Failed(failure) if failure.exit == Exit::Usage => (failure.exit, Some(failure.message)),
+            End::Failed(failure) if failure.exit == Exit::Usage => (failure.exit, failure.because),
             _ if all_sent && missing == 0 => (Exit::Ok, None),
             End::Signal => {
                 let signal = self.stop.shutdown.requested();
@@ -172,8 +173,8 @@ impl Publisher<'_> {
                 let name = signal.map_or("a signal", common::shutdown::Signal::name);
                 (exit, Some(format!("{name} came before {undone}")))
             }
-            _ if refused.is_some() => (Exit::Refused, refused.map(|failure| failure.message)),
-            End::Failed(failure) => (failure.exit, Some(failure.message)),
+            _ if refused.is_some() => (Exit::Refused, refused.and_then(|failure| failure.because)),
+            End::Failed(failure) => (failure.exit, failure.because),
             End::Deadline => (Exit::Incomplete, Some(format!("--timeout passed before {undone}"))),
             End::Done => (Exit::Incomplete, Some(format!("{missing} of {requested} messages were not acknowledged"))),
         }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use common::kafka::Failure;
 use common::kafka::error::code;
+use common::verdict::Verdict;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, Producer};
@@ -53,7 +53,7 @@ impl Publisher<'_> {
                 Ok(Filled::Stopped) => return self.reason_to_end(Instant::now()).unwrap_or(End::Signal),
                 Err(error) => {
                     *requested = (*requested).max(nth);
-                    return End::Failed(Failure::new(Exit::Usage, with_causes(&error)));
+                    return End::Failed(Verdict::new(Exit::Usage, with_causes(&error)));
                 }
             }
             if limit.is_none() {

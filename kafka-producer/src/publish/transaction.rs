@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use common::exit::Exit;
-use common::kafka::Failure;
 use common::kafka::error::code;
 use common::kafka::topic;
+use common::verdict::Verdict;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, Producer};
 
@@ -13,7 +13,7 @@ use super::{End, Publisher, SILENCE};
 use crate::context::Context;
 
 impl Publisher<'_> {
-    pub(super) fn begin_transaction(&self, producer: &BaseProducer<Context>) -> Result<(), Failure> {
+    pub(super) fn begin_transaction(&self, producer: &BaseProducer<Context>) -> Result<(), Verdict> {
         loop {
             match producer.init_transactions(topic::SLICE) {
                 Ok(()) => break,
@@ -29,7 +29,7 @@ impl Publisher<'_> {
                         return Err(self.transaction_failure("begin", &error));
                     }
                     if let Some(signal) = self.stop.shutdown.requested() {
-                        return Err(Failure::new(signal.exit(), format!("{} before the first message", signal.name())));
+                        return Err(Verdict::new(signal.exit(), format!("{} before the first message", signal.name())));
                     }
                     if self.stop.overdue(Instant::now()) {
                         return Err(self.client.unreachable(&self.config.connection.bootstrap_servers));
@@ -68,7 +68,7 @@ impl Publisher<'_> {
         end
     }
 
-    fn transaction_failure(&self, step: &str, error: &rdkafka::error::KafkaError) -> Failure {
+    fn transaction_failure(&self, step: &str, error: &rdkafka::error::KafkaError) -> Verdict {
         let id = self.config.properties.get("transactional.id").unwrap_or_default();
         let code = code(error).unwrap_or(RDKafkaErrorCode::Unknown);
         let exit = match common::kafka::error::class(code) {
@@ -77,6 +77,6 @@ impl Publisher<'_> {
             common::kafka::Class::Other => Exit::Incomplete,
         };
         let reason = format!("transaction {id}: cannot {step}: {code}");
-        Failure::new(exit, common::kafka::error::with_hint(&reason, code))
+        Verdict::new(exit, common::kafka::error::with_hint(&reason, code))
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use common::kafka::Failure;
 use common::kafka::context::SharedContext;
 use common::kafka::topic::{self, Known};
+use common::verdict::Verdict;
 use rdkafka::producer::{BaseProducer, Producer};
 
 use super::{NAP, Publisher, SILENCE};
@@ -18,7 +18,7 @@ const CREATION: Duration = Duration::from_secs(30);
 
 impl Publisher<'_> {
     /// Waits until the brokers know the topic, so that neither connecting nor metadata is timed as a delivery.
-    pub(super) fn warm_up(&self, producer: &BaseProducer<Context>) -> Result<(), Failure> {
+    pub(super) fn warm_up(&self, producer: &BaseProducer<Context>) -> Result<(), Verdict> {
         let Config { topic: name, create_topic, properties, connection, partition, .. } = self.config;
         let mut create = *create_topic;
         let began = Instant::now();
@@ -36,7 +36,7 @@ impl Publisher<'_> {
                     self.client.reached();
                     return match partition {
                         Some(partition) if usize::try_from(*partition).is_ok_and(|partition| partition >= count) => {
-                            Err(Failure::new(
+                            Err(Verdict::new(
                                 Exit::Refused,
                                 format!(
                                     "topic {name} has {count} partitions, 0 to {}: there is no partition {partition}",
@@ -61,7 +61,7 @@ impl Publisher<'_> {
                             self.stop.deadline.map_or(CREATION, |deadline| deadline.saturating_duration_since(now));
                         let context = SharedContext(Arc::clone(&self.client));
                         topic::create(properties, context, name, layout, left.min(CREATION))
-                            .map_err(|failure| self.client.refused().unwrap_or(failure))?;
+                            .map_err(|verdict| self.client.refused().unwrap_or(verdict))?;
                         tracing::info!(event = "topic_created", topic = name, "the topic was missing and was made");
                         continue;
                     }
@@ -73,7 +73,7 @@ impl Publisher<'_> {
                 Known::NoAnswer => {}
             }
             if let Some(signal) = self.stop.shutdown.requested() {
-                return Err(Failure::new(signal.exit(), format!("{} before the first message", signal.name())));
+                return Err(Verdict::new(signal.exit(), format!("{} before the first message", signal.name())));
             }
             if self.stop.overdue(now) || now - began >= SILENCE {
                 return Err(self.client.unreachable(&connection.bootstrap_servers));

@@ -11,11 +11,12 @@ use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::error::{Class, Failure, class, name, with_hint};
+use super::error::{Class, class, name, with_hint};
 use super::oauth::{TokenError, TokenSource};
 use super::statistics::Statistics;
 use crate::exit::Exit;
 use crate::metrics::ClientMetrics;
+use crate::verdict::Verdict;
 
 /// rdkafka hands a producer's error over twice, one right after the other: the same again within this time is one.
 const TWICE: Duration = Duration::from_millis(20);
@@ -30,7 +31,7 @@ pub struct ClientState {
     metrics: ClientMetrics,
     tokens: Option<TokenSource>,
     /// The first refusal that no retry can help, as long as the work was not established.
-    refused: Mutex<Option<Failure>>,
+    refused: Mutex<Option<Verdict>>,
     has_refusal: AtomicBool,
     /// What librdkafka last said of a failed connection: names the broker and the cause.
     cause: Mutex<Option<(RDKafkaErrorCode, String)>>,
@@ -78,7 +79,7 @@ impl ClientState {
     }
 
     /// The refusal that ends the process, if there was one before the work was established.
-    pub fn refused(&self) -> Option<Failure> {
+    pub fn refused(&self) -> Option<Verdict> {
         lock(&self.refused).clone()
     }
 
@@ -88,13 +89,13 @@ impl ClientState {
     }
 
     /// Notes a refusal; the first one explains all that follow.
-    fn refuse(&self, failure: Failure) {
+    fn refuse(&self, failure: Verdict) {
         lock(&self.refused).get_or_insert(failure);
         self.has_refusal.store(true, Ordering::Release);
     }
 
     /// Why no broker can be reached, in librdkafka's words, with what to do about it.
-    pub fn unreachable(&self, servers: &str) -> Failure {
+    pub fn unreachable(&self, servers: &str) -> Verdict {
         let last = lock(&self.last_error).clone().map(|(code, reason, _)| (code, reason));
         let (code, reason) = lock(&self.cause)
             .clone()
@@ -104,7 +105,7 @@ impl ClientState {
         let tls = reason.contains("APIVERSION_QUERY") && reason.contains("Disconnected");
         let guess = if tls { " (the port may want TLS)" } else { "" };
         let reason = format!("no broker of {servers} can be reached: {reason}{guess}");
-        Failure::new(Exit::Unreachable, with_hint(&reason, code))
+        Verdict::new(Exit::Unreachable, with_hint(&reason, code))
     }
 
     /// For `ClientContext::log`: librdkafka's lines under their own target, with levels that mean something. What it
@@ -164,7 +165,7 @@ impl ClientState {
         drop(logged);
         if self.is_final(code, reason) && !self.established.load(Ordering::Relaxed) {
             let reason = format!("{}: {}", self.subject, plain(reason));
-            self.refuse(Failure::new(Exit::Refused, with_hint(&reason, code)));
+            self.refuse(Verdict::new(Exit::Refused, with_hint(&reason, code)));
         }
     }
 
@@ -315,7 +316,7 @@ mod tests {
         );
         let failure = client.unreachable("localhost:1");
         assert_eq!(failure.exit, Exit::Unreachable);
-        assert!(failure.message.contains("localhost:1/bootstrap: Connect refused"), "{}", failure.message);
+        assert!(failure.reason().contains("localhost:1/bootstrap: Connect refused"), "{}", failure.reason());
     }
 
     #[test]

@@ -3,39 +3,18 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::exit::Exit;
+use crate::verdict::Verdict;
 
-/// An end that librdkafka or the broker decided: the exit code and the sentence that explains it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// How the process ends.
-    pub exit: Exit,
-    /// What happened, where, and what to do about it.
-    pub message: String,
-}
-
-impl Failure {
-    /// A failure with its sentence.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
-    }
-
-    /// A configuration that librdkafka refuses as a whole, before any broker is asked.
-    pub fn creation(error: &KafkaError) -> Self {
-        let reason = match error {
-            KafkaError::ClientCreation(reason) => reason.as_str(),
-            // This variant's text repeats the property's value.
-            KafkaError::ClientConfig(_, reason, key, _) if !crate::config::properties::is_secret(key) => reason,
-            KafkaError::ClientConfig(..) => "a secret property is refused",
-            _ => "the client cannot be created",
-        };
-        Self::new(Exit::Usage, format!("librdkafka refuses the configuration: {reason}"))
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
+/// The verdict on a configuration that librdkafka refuses as a whole, before any broker is asked.
+pub fn creation(error: &KafkaError) -> Verdict {
+    let reason = match error {
+        KafkaError::ClientCreation(reason) => reason.as_str(),
+        // This variant's text repeats the property's value.
+        KafkaError::ClientConfig(_, reason, key, _) if !crate::config::properties::is_secret(key) => reason,
+        KafkaError::ClientConfig(..) => "a secret property is refused",
+        _ => "the client cannot be created",
+    };
+    Verdict::new(Exit::Usage, format!("librdkafka refuses the configuration: {reason}"))
 }
 
 /// What an error code says of a retry.

@@ -15,7 +15,7 @@ use crate::config::{Problems, Properties};
 use crate::metrics::Program;
 
 pub use context::ClientState;
-pub use error::{Class, Failure};
+pub use error::Class;
 
 /// The configuration of a client. Nothing may print it: its `Debug` knows only some of the secrets.
 #[allow(clippy::disallowed_methods, reason = "this is the one place")]

@@ -9,9 +9,10 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::client_config;
 use super::context::SharedContext;
-use super::error::{Class, Failure, class, name, with_hint};
+use super::error::{Class, class, name, with_hint};
 use crate::config::Properties;
 use crate::exit::Exit;
+use crate::verdict::Verdict;
 
 /// One question to the brokers blocks for this long at most, so that error events and signals are seen meanwhile.
 pub const SLICE: Duration = Duration::from_millis(500);
@@ -26,7 +27,7 @@ pub enum Known {
     /// The brokers say that there is no such topic; maybe not yet.
     Missing,
     /// The brokers refuse to say.
-    Refused(Failure),
+    Refused(Verdict),
     /// No broker answered in time.
     NoAnswer,
 }
@@ -56,16 +57,16 @@ fn from_code(code: RDKafkaErrorCode, topic: &str) -> Known {
         // Being elected or moved: comes back by itself.
         code if class(code) == Class::Refused => {
             let reason = format!("topic {topic}: {}", code);
-            Known::Refused(Failure::new(Exit::Refused, with_hint(&reason, code)))
+            Known::Refused(Verdict::new(Exit::Refused, with_hint(&reason, code)))
         }
         _ => Known::NoAnswer,
     }
 }
 
 /// The failure of a topic that does not exist.
-pub fn missing(topic: &str, servers: &str) -> Failure {
+pub fn missing(topic: &str, servers: &str) -> Verdict {
     let reason = format!("topic {topic} does not exist on {servers}");
-    Failure::new(Exit::Refused, with_hint(&reason, RDKafkaErrorCode::UnknownTopic))
+    Verdict::new(Exit::Refused, with_hint(&reason, RDKafkaErrorCode::UnknownTopic))
 }
 
 /// Checks a topic's name by Kafka's own rules.
@@ -114,7 +115,7 @@ pub fn create(
     topic: &str,
     layout: Layout,
     timeout: Duration,
-) -> Result<bool, Failure> {
+) -> Result<bool, Verdict> {
     let mut connection = Properties::new();
     let wanted = ["bootstrap.servers", "security.protocol", "client.id"];
     for (key, property) in properties.iter() {
@@ -123,13 +124,13 @@ pub fn create(
         }
     }
     let admin: AdminClient<SharedContext> =
-        client_config(&connection).create_with_context(context).map_err(|error| Failure::creation(&error))?;
+        client_config(&connection).create_with_context(context).map_err(|error| super::error::creation(&error))?;
     let replication = TopicReplication::Fixed(layout.replication.unwrap_or(-1));
     let options = AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout));
     let new_topic = [NewTopic::new(topic, layout.partitions, replication)];
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
-        .map_err(|error| Failure::new(Exit::Incomplete, format!("no runtime for making the topic: {error}")))?;
+        .map_err(|error| Verdict::new(Exit::Incomplete, format!("no runtime for making the topic: {error}")))?;
     let results = runtime.block_on(admin.create_topics(&new_topic, &options));
     // An error of the request as a whole, whatever its code, means that no broker has answered it.
     let (code, answered) = match results {
@@ -144,7 +145,7 @@ pub fn create(
     }
     let exit = if answered && class(code) != Class::Unreachable { Exit::Refused } else { Exit::Unreachable };
     let reason = format!("topic {topic} cannot be made: {code} ({})", name(code));
-    Err(Failure::new(exit, with_hint(&reason, code)))
+    Err(Verdict::new(exit, with_hint(&reason, code)))
 }
 
 #[cfg(test)]
