@@ -48,7 +48,7 @@ impl Assignment {
         }
     }
 
-    /// Whether a group shares the partitions out, and so keeps offsets.
+    /// Whether a group assigns the partitions, and so keeps committed offsets.
     pub fn is_group(&self) -> bool {
         self.group
     }
@@ -115,9 +115,9 @@ impl Assignment {
     fn starts(&self, consumer: &BaseConsumer<Context>, places: &[Place]) -> KafkaResult<TopicPartitionList> {
         match self.from {
             _ if !self.first => self.stored(consumer, places),
-            Start::Stored => self.stored(consumer, places),
-            Start::Beginning => list_of(places, Offset::Beginning),
-            Start::End => list_of(places, Offset::End),
+            Start::Committed => self.stored(consumer, places),
+            Start::Earliest => list_of(places, Offset::Beginning),
+            Start::Latest => list_of(places, Offset::End),
             Start::Offset(offset) => list_of(places, Offset::Offset(offset)),
             Start::Time(ms) => retried(|| consumer.offsets_for_times(list_of(places, Offset::Offset(ms))?, QUESTION)),
         }

@@ -102,7 +102,7 @@ impl Batch {
     /// When nothing more can be written.
     pub fn write(&mut self) -> Result<(), Unwritable> {
         let written = self.output.write()?;
-        self.metrics.log_bytes.inc_by(written as u64);
+        self.metrics.output_bytes.inc_by(written as u64);
         self.latency.flush();
         self.written = (self.records, self.bytes);
         Ok(())

@@ -22,7 +22,7 @@ const BROKER_SIDE: [&str; 4] =
 /// What is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subscription {
-    /// Topics, shared out by the group.
+    /// Topics whose partitions the group assigns.
     Group {
         /// Names, or regular expressions that begin with `^`.
         topics: Vec<String>,
@@ -43,7 +43,7 @@ pub struct Config {
     /// Where to start.
     pub from: Start,
     /// Stop after so many.
-    pub max_messages: Option<u64>,
+    pub max_records: Option<u64>,
     /// Stop at the ends.
     pub exit_at_end: bool,
     /// For a one-shot run as a whole.
@@ -73,8 +73,8 @@ impl Config {
         let subscription = subscription(args, problems);
         group(args, given, &subscription, &mut properties, problems);
         fetching(args, given, &mut properties, problems);
-        if args.timeout.is_some() && args.max_messages.is_none() && !args.exit_at_end {
-            problems.add("--timeout needs --max-messages or --exit-at-end: an endless consumer has no deadline");
+        if args.timeout.is_some() && args.max_records.is_none() && !args.exit_at_end {
+            problems.add("--timeout needs --max-records or --exit-at-end: an endless consumer has no deadline");
         }
         kafka::check(&properties, problems);
         let max_poll_interval =
@@ -82,7 +82,7 @@ impl Config {
         Self {
             subscription,
             from: args.from,
-            max_messages: args.max_messages,
+            max_records: args.max_records,
             exit_at_end: args.exit_at_end,
             timeout: args.timeout,
             log: record_log(args, problems),
@@ -107,7 +107,7 @@ impl Config {
 
     /// Whether the run has an end of its own.
     pub fn one_shot(&self) -> bool {
-        self.max_messages.is_some() || self.exit_at_end
+        self.max_records.is_some() || self.exit_at_end
     }
 }
 
@@ -132,7 +132,7 @@ fn subscription(args: &RunArgs, problems: &mut Problems) -> Subscription {
     }
 }
 
-/// Membership in the group, and when offsets are stored and committed.
+/// Membership in the group, and when offsets are committed.
 fn group(
     args: &RunArgs,
     given: Given<'_>,

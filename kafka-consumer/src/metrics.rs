@@ -27,8 +27,8 @@ pub struct ConsumerMetrics {
     /// Bytes of the records logged.
     pub bytes: IntCounterVec,
     /// Bytes written to stdout.
-    pub log_bytes: IntCounter,
-    /// Records not yet stored.
+    pub output_bytes: IntCounter,
+    /// Records not yet logged.
     pub lag: IntGaugeVec,
     /// From sending to logging.
     pub latency: Histogram,
@@ -79,10 +79,10 @@ pub fn register(program: &Program) -> prometheus::Result<Registered> {
     let consumer = ConsumerMetrics {
         records: metrics.counter_vec("records_total", "Records logged", &place)?,
         bytes: metrics.counter_vec("record_bytes_total", "Keys and values of the records logged, in bytes", &place)?,
-        log_bytes: metrics.counter("log_bytes_total", "Bytes written to stdout")?,
+        output_bytes: metrics.counter("output_bytes_total", "Bytes written to stdout")?,
         lag: metrics.gauge_vec(
             "lag_records",
-            "Records between the end of the partition and the stored offset, as of the last statistics",
+            "Records between the end of the partition and what was logged, as of the last statistics",
             &place,
         )?,
         latency: metrics.histogram(
@@ -99,7 +99,7 @@ pub fn register(program: &Program) -> prometheus::Result<Registered> {
         commit_seconds: metrics.histogram("commit_seconds", "From a commit to the broker's answer, in seconds")?,
         last_poll: metrics.float_gauge(
             "last_poll_timestamp_seconds",
-            "When the loop last asked for records and found none, or wrote what it had: seconds since 1970",
+            "When the loop last polled and found none, or wrote what it had: seconds since 1970",
         )?,
     };
     for kind in RebalanceKind::ALL {

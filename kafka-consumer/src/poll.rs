@@ -129,7 +129,7 @@ impl<'a> Poller<'a> {
     }
 
     fn consume(&mut self) -> End {
-        let limit = self.config.max_messages.unwrap_or(u64::MAX);
+        let limit = self.config.max_records.unwrap_or(u64::MAX);
         loop {
             // With lines in the batch only what is already here is taken: a record at a trickle shows at once.
             let waits = self.batch.output.buffer.is_empty();
@@ -351,7 +351,7 @@ impl<'a> Poller<'a> {
                 Err(self.client.unreachable(&self.config.connection.bootstrap_servers).reason().to_owned())
             }
             Some(reason) => Err(reason),
-            None if !settled => Err("the group has not shared out the partitions yet".to_owned()),
+            None if !settled => Err("waiting for the first partition assignment".to_owned()),
             None => Ok(()),
         };
         match ready {
@@ -377,7 +377,7 @@ impl<'a> Poller<'a> {
     fn end_of_one_shot(&self, ran_empty: bool) -> Option<End> {
         let at_end = || self.batch.partitions.all_at_end(|place, end| self.consumer.context().end_seen(place, end));
         if self.config.exit_at_end && ran_empty && self.was_ready && at_end() {
-            return Some(match self.config.max_messages {
+            return Some(match self.config.max_records {
                 Some(limit) if self.batch.records < limit => End::Failed(Verdict::new(
                     Exit::Incomplete,
                     format!("the partitions ended after {} of {limit} records", self.batch.records),
@@ -392,7 +392,7 @@ impl<'a> Poller<'a> {
             return Some(End::Failed(self.client.unreachable(&self.config.connection.bootstrap_servers)));
         }
         overdue.then(|| {
-            let asked = self.config.max_messages.map_or("all".to_owned(), |limit| limit.to_string());
+            let asked = self.config.max_records.map_or("all".to_owned(), |limit| limit.to_string());
             End::Failed(Verdict::new(
                 Exit::Incomplete,
                 format!("--timeout passed after {} records, asked were {asked}", self.batch.written.0),

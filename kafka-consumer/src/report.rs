@@ -34,7 +34,7 @@ impl Report {
         Self {
             event: "report",
             topics,
-            requested: config.max_messages,
+            requested: config.max_records,
             records: polled.records,
             bytes: polled.bytes,
             seconds: (seconds * 1e3).round() / 1e3,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::args::{Given, Listen};
 use common::config::{Connection, Layers, Problems, Properties, connection};
 use common::kafka;
-use common::kafka::topic::Layout;
+use common::kafka::topic::NewTopic;
 
 use crate::args::{Compression, InputFormat, Payload, ReportFormat, RunArgs};
 use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec};
@@ -72,8 +72,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// All or nothing.
     pub transactional: bool,
-    /// Make the topic first.
-    pub create_topic: Option<Layout>,
+    /// The topic to create where it does not exist.
+    pub create_topic: Option<NewTopic>,
     /// Only show.
     pub dry_run: bool,
     /// Form of the report.
@@ -223,7 +223,9 @@ fn spec(args: &RunArgs, run_id: &str, share: Share, messages: Option<u64>, probl
         problems.add("--gzip needs --file; batches are compressed by --compression");
     }
     if share.count > 1 && args.input.as_deref() == Some("-") {
-        problems.add("--input - cannot be shared out: each process has a standard input of its own; use a file");
+        problems.add(
+            "--input - cannot be divided among processes: each process has a standard input of its own; use a file",
+        );
     }
     let key = match (&args.key, args.no_key) {
         (Some(template), _) => KeySpec::Template(template.clone()),

@@ -19,7 +19,7 @@ const UNASSIGNED: i32 = -1;
 
 fn main() -> Result<()> {
     let config = floor::consumer_settings()?;
-    let limit = config.max_messages.context("-n is needed")?;
+    let limit = config.max_records.context("-n is needed")?;
     let line_bytes: usize = std::env::var("FLOOR_LINE_BYTES").map_or(Ok(0), |text| text.parse())?;
     let mut line = vec![b'x'; line_bytes];
     if let Some(last) = line.last_mut() {
