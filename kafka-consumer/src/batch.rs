@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use common::kafka::headers::{SENT_US, TRACEPARENT, micros, trace_id};
+use common::kafka::headers::{TRACEPARENT, trace_id};
+use common::stamp::{self, Stamp};
 use prometheus::local::LocalHistogram;
 use rdkafka::message::{BorrowedMessage, Message, Timestamp};
 
@@ -57,14 +58,14 @@ impl Batch {
             return;
         }
         let headers = Headers::of(message);
-        let (sent_us, trace_id) = envelope(headers.clone());
+        let (stamp, trace_id) = envelope(headers.clone());
         let timestamp = match message.timestamp() {
             Timestamp::NotAvailable => None,
             Timestamp::CreateTime(ms) => Some(RecordTimestamp::Create(ms)),
             Timestamp::LogAppendTime(ms) => Some(RecordTimestamp::LogAppend(ms)),
         };
         let now_us = self.now_us();
-        let sent_us = sent_us.or(timestamp.map(|timestamp| match timestamp {
+        let sent_us = stamp.map(|stamp| stamp.sent_us).or(timestamp.map(|timestamp| match timestamp {
             RecordTimestamp::Create(ms) | RecordTimestamp::LogAppend(ms) => ms.saturating_mul(1000),
         }));
         let latency_us = sent_us.map(|sent_us| now_us.saturating_sub(sent_us));
@@ -79,6 +80,7 @@ impl Batch {
             key: message.key(),
             value: message.payload(),
             headers,
+            stamp,
             latency_us,
             trace_id,
         };
@@ -109,18 +111,19 @@ impl Batch {
     }
 }
 
-/// When the message was sent, in microseconds since 1970, and the trace it belongs to, as its headers say.
-fn envelope<'a>(headers: Headers<'a>) -> (Option<i64>, Option<&'a str>) {
-    let (mut sent_us, mut trace) = (None, None);
+/// The message's stamp and the trace it belongs to, as its headers say. A message that was published again has the stamp
+/// of its last run first.
+fn envelope<'a>(headers: Headers<'a>) -> (Option<Stamp<'a>>, Option<&'a str>) {
+    let (mut stamp, mut trace) = (None, None);
     for (name, value) in headers {
         let Some(value) = value else { continue };
-        if name == SENT_US.as_bytes() {
-            sent_us = micros(value);
+        if name == stamp::HEADER.as_bytes() {
+            stamp = stamp.or_else(|| Stamp::parse(value));
         } else if name == TRACEPARENT.as_bytes() {
             trace = trace_id(value);
         }
     }
-    (sent_us, trace)
+    (stamp, trace)
 }
 
 /// Microseconds since 1970.

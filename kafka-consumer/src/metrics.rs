@@ -87,7 +87,7 @@ pub fn register(program: &Program) -> prometheus::Result<Registered> {
         )?,
         latency: metrics.histogram(
             "end_to_end_latency_seconds",
-            "From sending (header sent-us, else the record's timestamp) to logging, in seconds",
+            "From sending (by the record's stamp, else by its timestamp) to logging, in seconds",
         )?,
         rebalances: metrics.counter_vec(
             "rebalances_total",

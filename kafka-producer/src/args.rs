@@ -102,11 +102,11 @@ pub struct RunArgs {
     )]
     pub headers: Vec<String>,
 
-    /// Leave out the headers run-id, seq and sent-us
+    /// Leave out the stamp, the header with run id, number, time and checksum
     #[arg(long, env = "PRODUCER_NO_HEADERS", value_parser = BoolishValueParser::new(), help_heading = "Messages")]
     pub no_headers: bool,
 
-    /// Name of this run, in headers and report [default: a random one]
+    /// Name of this run, in stamps and report; any text without semicolons [default: a random one]
     #[arg(long, env = "PRODUCER_RUN_ID", value_name = "ID", help_heading = "Messages")]
     pub run_id: Option<String>,
 

@@ -38,7 +38,7 @@ fn settings_that_cannot_work_are_refused_by_name() {
         (&["-t", "^["], &["--topic", "^["]),
         (&["-t", ","], &["--topic", "empty"]),
         (&["--redact", "a..b"], &["--redact", "a..b"]),
-        (&["--max-line", "100"], &["--max-line", "1024"]),
+        (&["--max-line", "100"], &["--max-line", "1536"]),
         (&["--max-line", "long"], &["--max-line", "15KiB"]),
         (&["--format", "xml"], &["--format", "json", "raw"]),
         (&["--group", "a", "-X", "group.id=b"], &["--group", "-X", "group.id"]),

@@ -95,6 +95,7 @@ fn wrong_flags_are_named_with_their_variable() {
         (&["-t", "no topic"], &["--topic", "is not a topic name"]),
         (&["-t", ".."], &["--topic", "is not a topic name"]),
         (&["--run-id", "a\nb"], &["--run-id (PRODUCER_RUN_ID)", "control characters"]),
+        (&["--run-id", "a;b"], &["--run-id (PRODUCER_RUN_ID)", "semicolons"]),
         (&["--value", "{{sequ}}"], &["the value template", "column 1", "{{sequ}}", "{{seq}}"]),
         (&["-k", "{{seq"], &["the key template", "without `}}`"]),
         (&["-H", CANARY], &["header number 1", "name=template"]),
