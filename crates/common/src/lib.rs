@@ -12,6 +12,8 @@ pub mod kafka;
 pub mod life;
 pub mod logging;
 pub mod metrics;
+pub mod outlet;
+pub mod report;
 pub mod shutdown;
 pub mod stamp;
 pub mod verdict;

@@ -3,6 +3,7 @@
 pub mod context;
 pub mod error;
 pub mod headers;
+pub mod native;
 pub mod oauth;
 pub mod statistics;
 pub mod topic;

@@ -1,0 +1,388 @@
+//! Questions to the brokers that nobody waits for: offsets, topics, a group. The answers come to a queue of their own, which
+//! the loop looks at between batches, so that no question holds it up.
+
+use std::ffi::{CString, c_char, c_void};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings::{
+    rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_AdminOptions_set_isolation_level,
+    rd_kafka_AdminOptions_set_opaque, rd_kafka_AdminOptions_set_request_timeout,
+    rd_kafka_AdminOptions_set_require_stable_offsets, rd_kafka_AdminOptions_t, rd_kafka_ConsumerGroupDescription_error,
+    rd_kafka_ConsumerGroupDescription_member, rd_kafka_ConsumerGroupDescription_member_count,
+    rd_kafka_ConsumerGroupDescription_state, rd_kafka_DescribeConsumerGroups,
+    rd_kafka_DescribeConsumerGroups_result_groups, rd_kafka_DescribeTopics, rd_kafka_DescribeTopics_result_topics,
+    rd_kafka_IsolationLevel_t, rd_kafka_ListConsumerGroupOffsets, rd_kafka_ListConsumerGroupOffsets_destroy,
+    rd_kafka_ListConsumerGroupOffsets_new, rd_kafka_ListConsumerGroupOffsets_result_groups, rd_kafka_ListOffsets,
+    rd_kafka_ListOffsets_result_infos, rd_kafka_ListOffsetsResultInfo_topic_partition,
+    rd_kafka_MemberAssignment_partitions, rd_kafka_MemberDescription_assignment,
+    rd_kafka_MemberDescription_consumer_id, rd_kafka_Node_id, rd_kafka_TopicCollection_destroy,
+    rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error, rd_kafka_TopicDescription_name,
+    rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_topic_id, rd_kafka_TopicPartitionInfo_leader,
+    rd_kafka_TopicPartitionInfo_partition, rd_kafka_Uuid_least_significant_bits, rd_kafka_Uuid_most_significant_bits,
+    rd_kafka_admin_op_t, rd_kafka_consumer_group_state_t, rd_kafka_error_code, rd_kafka_error_t,
+    rd_kafka_event_DescribeConsumerGroups_result, rd_kafka_event_DescribeTopics_result,
+    rd_kafka_event_ListConsumerGroupOffsets_result, rd_kafka_event_ListOffsets_result, rd_kafka_event_destroy,
+    rd_kafka_event_error, rd_kafka_event_error_string, rd_kafka_event_opaque, rd_kafka_event_t,
+    rd_kafka_group_result_error, rd_kafka_group_result_partitions, rd_kafka_mem_free, rd_kafka_memberid,
+    rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_topic_partition_t,
+};
+use rdkafka::client::{Client, ClientContext};
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::{TopicPartition, error_code, text};
+
+/// Which records of transactions count for an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Up to the last stable offset.
+    ReadCommitted,
+    /// Up to the high watermark.
+    ReadUncommitted,
+}
+
+/// A topic's identity, which a topic of the same name that is created later does not share. Zero where brokers have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicId(pub [i64; 2]);
+
+impl TopicId {
+    /// Whether the brokers told one: old ones, and librdkafka's mock cluster, answer zeros.
+    pub fn is_known(self) -> bool {
+        self.0 != [0, 0]
+    }
+}
+
+/// What the brokers say of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionAnswer {
+    /// Its number.
+    pub partition: i32,
+    /// The broker that leads it, if there is one.
+    pub leader: Option<i32>,
+}
+
+/// What the brokers say of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicAnswer {
+    /// Its name.
+    pub name: String,
+    /// Its identity and partitions, or why they are not told.
+    pub found: Result<(TopicId, Vec<PartitionAnswer>), RDKafkaErrorCode>,
+}
+
+/// What the coordinator says of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupAnswer {
+    /// Whether no rebalance is under way.
+    pub is_stable: bool,
+    /// How many partitions this client's member has; `None` when the coordinator knows no such member.
+    pub own_partitions: Option<usize>,
+    /// How many members there are.
+    pub members: usize,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// An offset for each partition asked about; negative when there is none.
+    Offsets(Vec<(TopicPartition, Result<i64, RDKafkaErrorCode>)>),
+    /// The topics asked about.
+    Topics(Vec<TopicAnswer>),
+    /// The group asked about.
+    Group(Result<GroupAnswer, RDKafkaErrorCode>),
+    /// The question as a whole was not answered, and why.
+    Failed(RDKafkaErrorCode, String),
+}
+
+/// Asks on behalf of one client.
+pub struct Questions<C: ClientContext> {
+    /// Destroyed before the client, as librdkafka wants it.
+    queue: *mut rd_kafka_queue_t,
+    /// Keeps the client alive.
+    owner: Arc<dyn AsClient<C>>,
+    timeout: Duration,
+}
+
+/// Anything that holds a client.
+pub trait AsClient<C: ClientContext> {
+    /// The client.
+    fn as_client(&self) -> &Client<C>;
+}
+
+impl<C: rdkafka::consumer::ConsumerContext> AsClient<C> for rdkafka::consumer::BaseConsumer<C> {
+    fn as_client(&self) -> &Client<C> {
+        rdkafka::consumer::Consumer::client(self)
+    }
+}
+
+impl<C: rdkafka::producer::ProducerContext> AsClient<C> for rdkafka::producer::BaseProducer<C> {
+    fn as_client(&self) -> &Client<C> {
+        rdkafka::producer::Producer::client(self)
+    }
+}
+
+/// Options of one question, destroyed when they were used.
+struct Options(*mut rd_kafka_AdminOptions_t);
+
+impl Drop for Options {
+    fn drop(&mut self) {
+        // SAFETY: they were made in `options`, and are destroyed once.
+        unsafe { rd_kafka_AdminOptions_destroy(self.0) };
+    }
+}
+
+impl<C: ClientContext> Questions<C> {
+    /// Asks for the client of `owner`; a question that is not answered within `timeout` has failed.
+    pub fn new(owner: Arc<dyn AsClient<C>>, timeout: Duration) -> Self {
+        // SAFETY: the client is alive. Never null: librdkafka ends the process when memory runs out, as Rust does.
+        let queue = unsafe { rd_kafka_queue_new(owner.as_client().native_ptr()) };
+        Self { queue, owner, timeout }
+    }
+
+    /// Asks for the first offset at or after a time in milliseconds since 1970, or, as `Offset` names them, for the beginning or
+    /// the end. `token` comes back with the answer.
+    ///
+    /// # Errors
+    /// When librdkafka cannot make a list of the partitions.
+    pub fn offsets(
+        &self,
+        token: usize,
+        partitions: &[TopicPartition],
+        spec: i64,
+        isolation: Isolation,
+    ) -> KafkaResult<()> {
+        let list = list(partitions, Offset::Offset(0))?;
+        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS);
+        let isolation = match isolation {
+            Isolation::ReadCommitted => rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
+            Isolation::ReadUncommitted => rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
+        };
+        // SAFETY: list, options and queue are alive; librdkafka copies the list. What is asked for stands in the offset of each
+        // entry, where `Offset` has no form for it.
+        unsafe {
+            let entries = std::slice::from_raw_parts_mut((*list.ptr()).elems, list.count());
+            entries.iter_mut().for_each(|entry| entry.offset = spec);
+            rd_kafka_AdminOptions_set_isolation_level(options.0, isolation);
+            rd_kafka_ListOffsets(self.client(), list.ptr(), options.0, self.queue);
+        }
+        Ok(())
+    }
+
+    /// Asks which offsets the group has committed.
+    ///
+    /// # Errors
+    /// When librdkafka cannot make a list of the partitions.
+    pub fn committed(&self, token: usize, group: &str, partitions: &[TopicPartition]) -> KafkaResult<()> {
+        let list = list(partitions, Offset::Invalid)?;
+        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+        let group = CString::new(group)?;
+        // SAFETY: all arguments are alive for the call, which copies them; the request is destroyed once.
+        unsafe {
+            rd_kafka_AdminOptions_set_require_stable_offsets(options.0, 1);
+            let mut request = rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), list.ptr());
+            rd_kafka_ListConsumerGroupOffsets(self.client(), &mut request, 1, options.0, self.queue);
+            rd_kafka_ListConsumerGroupOffsets_destroy(request);
+        }
+        Ok(())
+    }
+
+    /// Asks about topics by their names. Creates none.
+    ///
+    /// # Errors
+    /// When a name holds a NUL character.
+    pub fn topics(&self, token: usize, names: &[String]) -> KafkaResult<()> {
+        let names = names.iter().map(|name| CString::new(name.as_str())).collect::<Result<Vec<_>, _>>()?;
+        let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+        // SAFETY: all arguments are alive for the call, which copies them; the collection is destroyed once.
+        unsafe {
+            let topics = rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+            rd_kafka_DescribeTopics(self.client(), topics, options.0, self.queue);
+            rd_kafka_TopicCollection_destroy(topics);
+        }
+        Ok(())
+    }
+
+    /// Asks the coordinator about a group.
+    ///
+    /// # Errors
+    /// When the name holds a NUL character.
+    pub fn group(&self, token: usize, group: &str) -> KafkaResult<()> {
+        let group = CString::new(group)?;
+        let mut groups = [group.as_ptr()];
+        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+        // SAFETY: all arguments are alive for the call, which copies them.
+        unsafe { rd_kafka_DescribeConsumerGroups(self.client(), groups.as_mut_ptr(), 1, options.0, self.queue) };
+        Ok(())
+    }
+
+    /// The next answer with the token of its question, if one comes within `wait`.
+    pub fn answer(&self, wait: Duration) -> Option<(usize, Answer)> {
+        let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the queue is alive; the event is ours and destroyed once; nothing that is returned borrows from it.
+        unsafe {
+            let event = rd_kafka_queue_poll(self.queue, wait);
+            if event.is_null() {
+                return None;
+            }
+            let token = rd_kafka_event_opaque(event) as usize;
+            let answer = match error_code(rd_kafka_event_error(event)) {
+                Some(code) => Answer::Failed(code, text(rd_kafka_event_error_string(event))),
+                None => self.read(event),
+            };
+            rd_kafka_event_destroy(event);
+            Some((token, answer))
+        }
+    }
+
+    /// # Safety
+    /// The event is alive, and no error.
+    unsafe fn read(&self, event: *mut rd_kafka_event_t) -> Answer {
+        let mut count = 0;
+        // SAFETY: each accessor returns null for an event of another type, and else arrays of `count` elements that live as
+        // long as the event.
+        unsafe {
+            let result = rd_kafka_event_ListOffsets_result(event);
+            if !result.is_null() {
+                let infos = rd_kafka_ListOffsets_result_infos(result, &mut count);
+                let infos = elements(infos, count);
+                return Answer::Offsets(
+                    infos.iter().map(|info| entry(&*rd_kafka_ListOffsetsResultInfo_topic_partition(*info))).collect(),
+                );
+            }
+            let result = rd_kafka_event_ListConsumerGroupOffsets_result(event);
+            if !result.is_null() {
+                let groups = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &mut count);
+                let Some(group) = elements(groups, count).first() else { return Answer::Offsets(Vec::new()) };
+                if let Some(code) = code_of(rd_kafka_group_result_error(*group)) {
+                    return Answer::Failed(code, String::new());
+                }
+                let list = rd_kafka_group_result_partitions(*group);
+                let entries = elements((*list).elems, usize::try_from((*list).cnt).unwrap_or(0));
+                return Answer::Offsets(entries.iter().map(|place| entry(place)).collect());
+            }
+            let result = rd_kafka_event_DescribeTopics_result(event);
+            if !result.is_null() {
+                let topics = rd_kafka_DescribeTopics_result_topics(result, &mut count);
+                return Answer::Topics(elements(topics, count).iter().map(|topic| self::topic(*topic)).collect());
+            }
+            let result = rd_kafka_event_DescribeConsumerGroups_result(event);
+            if result.is_null() {
+                return Answer::Failed(RDKafkaErrorCode::NotImplemented, String::new());
+            }
+            let groups = rd_kafka_DescribeConsumerGroups_result_groups(result, &mut count);
+            let Some(group) = elements(groups, count).first().copied() else {
+                return Answer::Group(Err(RDKafkaErrorCode::UnknownGroup));
+            };
+            if let Some(code) = code_of(rd_kafka_ConsumerGroupDescription_error(group)) {
+                return Answer::Group(Err(code));
+            }
+            let own = self.member_id();
+            let members = rd_kafka_ConsumerGroupDescription_member_count(group);
+            let own = (0..members)
+                .map(|index| rd_kafka_ConsumerGroupDescription_member(group, index))
+                .find(|member| own.as_deref() == Some(&text(rd_kafka_MemberDescription_consumer_id(*member))));
+            let own_partitions = own.map(|member| {
+                let list = rd_kafka_MemberAssignment_partitions(rd_kafka_MemberDescription_assignment(member));
+                if list.is_null() { 0 } else { usize::try_from((*list).cnt).unwrap_or(0) }
+            });
+            let stable = rd_kafka_consumer_group_state_t::RD_KAFKA_CONSUMER_GROUP_STATE_STABLE;
+            let is_stable = rd_kafka_ConsumerGroupDescription_state(group) == stable;
+            Answer::Group(Ok(GroupAnswer { is_stable, own_partitions, members }))
+        }
+    }
+
+    /// The id that the coordinator gave this client as a member.
+    fn member_id(&self) -> Option<String> {
+        // SAFETY: the client is alive; the string is ours, or null, and given back once.
+        unsafe {
+            let id = rd_kafka_memberid(self.client());
+            (!id.is_null()).then(|| {
+                let member = text(id);
+                rd_kafka_mem_free(self.client(), id.cast());
+                member
+            })
+        }
+    }
+
+    fn options(&self, token: usize, operation: rd_kafka_admin_op_t) -> Options {
+        let timeout = i32::try_from(self.timeout.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the client is alive; the token is a number and never followed.
+        unsafe {
+            let options = rd_kafka_AdminOptions_new(self.client(), operation);
+            rd_kafka_AdminOptions_set_request_timeout(options, timeout, std::ptr::null_mut(), 0);
+            rd_kafka_AdminOptions_set_opaque(options, token as *mut c_void);
+            Options(options)
+        }
+    }
+
+    fn client(&self) -> *mut rdkafka::types::RDKafka {
+        self.owner.as_client().native_ptr()
+    }
+}
+
+impl<C: ClientContext> Drop for Questions<C> {
+    fn drop(&mut self) {
+        // SAFETY: it was made in `new`, is destroyed once, and before the client that this value keeps alive.
+        unsafe { rd_kafka_queue_destroy(self.queue) };
+    }
+}
+
+fn list(partitions: &[TopicPartition], offset: Offset) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for TopicPartition { topic, partition } in partitions {
+        list.add_partition_offset(topic, *partition, offset)?;
+    }
+    Ok(list)
+}
+
+/// # Safety
+/// `pointer` is null or points to `count` elements that live for `'a`.
+unsafe fn elements<'a, T>(pointer: *const T, count: usize) -> &'a [T] {
+    // SAFETY: the caller's promise.
+    if pointer.is_null() || count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(pointer, count) } }
+}
+
+/// # Safety
+/// The strings of the entry are alive.
+unsafe fn entry(place: &rd_kafka_topic_partition_t) -> (TopicPartition, Result<i64, RDKafkaErrorCode>) {
+    // SAFETY: the caller's promise.
+    let partition = TopicPartition::new(unsafe { text(place.topic) }, place.partition);
+    (partition, error_code(place.err).map_or(Ok(place.offset), Err))
+}
+
+/// # Safety
+/// The error is null or alive.
+unsafe fn code_of(error: *const rd_kafka_error_t) -> Option<RDKafkaErrorCode> {
+    // SAFETY: the caller's promise.
+    if error.is_null() { None } else { error_code(unsafe { rd_kafka_error_code(error) }) }
+}
+
+/// # Safety
+/// The description is alive.
+unsafe fn topic(topic: *const rdkafka::bindings::rd_kafka_TopicDescription_t) -> TopicAnswer {
+    // SAFETY: the caller's promise; all that is returned is copied.
+    unsafe {
+        let name = text(rd_kafka_TopicDescription_name(topic));
+        if let Some(code) = code_of(rd_kafka_TopicDescription_error(topic)) {
+            return TopicAnswer { name, found: Err(code) };
+        }
+        let id = rd_kafka_TopicDescription_topic_id(topic);
+        let id = if id.is_null() {
+            [0, 0]
+        } else {
+            [rd_kafka_Uuid_most_significant_bits(id), rd_kafka_Uuid_least_significant_bits(id)]
+        };
+        let mut count = 0;
+        let infos = rd_kafka_TopicDescription_partitions(topic, &mut count);
+        let partitions = elements(infos, count).iter().map(|info| {
+            let leader = rd_kafka_TopicPartitionInfo_leader(*info);
+            PartitionAnswer {
+                partition: rd_kafka_TopicPartitionInfo_partition(*info),
+                leader: (!leader.is_null()).then(|| rd_kafka_Node_id(leader)).filter(|node| *node >= 0),
+            }
+        });
+        TopicAnswer { name, found: Ok((TopicId(id), partitions.collect())) }
+    }
+}

@@ -1,0 +1,63 @@
+//! All calls of librdkafka that rdkafka lacks or makes unsafely. The only folder with `unsafe`; what leaves it is safe.
+//!
+//! rdkafka keeps a partition's number of an end-of-partition event and drops its topic and offset, panics on a header name
+//! that is not UTF-8, never says how a commit went, and has no ListOffsets, DescribeTopics and DescribeConsumerGroups.
+
+#![allow(unsafe_code, reason = "the one place that calls librdkafka directly")]
+
+mod ask;
+mod commit;
+mod member;
+mod message;
+mod poll;
+
+use std::ffi::CStr;
+use std::os::raw::c_char;
+
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::types::RDKafkaRespErr;
+
+pub use ask::{Answer, GroupAnswer, Isolation, PartitionAnswer, Questions, TopicAnswer, TopicId};
+pub use commit::Commits;
+pub use member::generation;
+pub use message::{Headers, Message};
+pub use poll::{Polled, RecordQueue};
+
+/// A topic and the number of one of its partitions.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: i32,
+}
+
+impl TopicPartition {
+    /// A partition of a topic.
+    pub fn new(topic: impl Into<String>, partition: i32) -> Self {
+        Self { topic: topic.into(), partition }
+    }
+}
+
+impl std::fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}[{}]", self.topic, self.partition)
+    }
+}
+
+/// `None` for librdkafka's "no error".
+fn error_code(code: RDKafkaRespErr) -> Option<RDKafkaErrorCode> {
+    (code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| code.into())
+}
+
+/// A copy of a string of librdkafka's; empty for a null pointer.
+///
+/// # Safety
+/// The pointer is null, or points to a string that ends with a NUL and lives for the call.
+unsafe fn text(pointer: *const c_char) -> String {
+    if pointer.is_null() {
+        return String::new();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}
