@@ -13,6 +13,7 @@ mod prepare;
 mod run;
 mod signals;
 mod subcommands;
+mod surroundings;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -177,7 +178,7 @@ impl Finish {
 /// What the work's thread tells the main thread.
 enum Event {
     /// The work starts.
-    Ready(Box<run::Surroundings>),
+    Ready(Box<surroundings::Surroundings>),
     /// The work has ended; the sender is dropped when the report has been shown.
     Verdict(Verdict, std::sync::mpsc::Sender<()>),
     /// The process ends without a report.

@@ -6,7 +6,7 @@ use clap::{ArgMatches, FromArgMatches};
 
 use super::early::Early;
 use super::flags::{NotRun, Said, said, version};
-use super::run::Surroundings;
+use super::surroundings::Surroundings;
 use super::{Job, Parts, Program, Registered, Settings, subcommands};
 use crate::admin::{self, Admin};
 use crate::args::{Given, LogFormat};
