@@ -7,54 +7,24 @@ use std::time::Duration;
 use common::args::{Given, Listen};
 use common::config::{Connection, Layers, Problems, Properties, connection};
 use common::kafka;
+use common::kafka::native::Isolation as Level;
+use consume::{FIXED, Reset, Settings, Subscription};
 
 use crate::args::{Format, GroupProtocol, Isolation, RunArgs, Start};
 use crate::record_log::{self, FieldPath, MIN_LINE_BYTES};
 
 /// Given partitions are read without a group, but librdkafka's consumer wants a name for one.
 const NO_GROUP: &str = "kafka-consumer-without-group";
-/// While a one-shot run waits for the ends of partitions: only statistics tell that what is left are markers of
-/// transactions, which are never delivered.
-const END_STATISTICS_MS: u128 = 200;
 /// What KIP-848 leaves to the broker: librdkafka refuses a client that sets one of these.
 const BROKER_SIDE: [&str; 4] =
     ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type"];
 
-/// What is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subscription {
-    /// Topics, shared out by the group.
-    Group {
-        /// Names, or regular expressions that begin with `^`.
-        topics: Vec<String>,
-    },
-    /// These partitions, outside any group.
-    Partitions {
-        /// The topic.
-        topic: String,
-        /// Its partitions.
-        partitions: Vec<i32>,
-    },
-}
-
 /// A run, checked.
 pub struct Config {
-    /// What is read.
-    pub subscription: Subscription,
-    /// Where to start.
-    pub from: Start,
-    /// Stop after so many.
-    pub max_messages: Option<u64>,
-    /// Stop at the ends.
-    pub exit_at_end: bool,
-    /// For a one-shot run as a whole.
-    pub timeout: Option<Duration>,
+    /// What is read, and when the run ends.
+    pub run: Settings,
     /// How records look.
     pub log: record_log::Options,
-    /// Between commits.
-    pub commit_interval: Duration,
-    /// For the end.
-    pub drain_timeout: Duration,
     /// How long the loop may hang in a write before the group gives the partitions to others.
     pub max_poll_interval: Duration,
     /// Where Kubernetes looks for the report.
@@ -63,8 +33,6 @@ pub struct Config {
     pub listen: Listen,
     /// What the brokers are called, and the source of tokens.
     pub connection: Connection,
-    /// librdkafka's settings.
-    pub properties: Properties,
 }
 
 impl Config {
@@ -82,36 +50,62 @@ impl Config {
         kafka::check(&properties, problems);
         let max_poll_interval =
             properties.get("max.poll.interval.ms").and_then(|text| text.parse().ok()).unwrap_or(300_000);
-        Self {
+        let isolation = properties.get("isolation.level");
+        let run = Settings {
             subscription,
-            from: args.from,
-            max_messages: args.max_messages,
+            from: start(args.from),
+            reset: reset(&properties, problems),
+            isolation: if isolation == Some("read_uncommitted") { Level::ReadUncommitted } else { Level::ReadCommitted },
+            max_records: args.max_messages,
             exit_at_end: args.exit_at_end,
             timeout: args.timeout,
-            log: record_log(args, problems),
             commit_interval: args.commit_interval,
             drain_timeout: args.drain_timeout,
+            servers: connection.bootstrap_servers.clone(),
+            properties,
+        };
+        Self {
+            run,
+            log: record_log(args, problems),
             max_poll_interval: Duration::from_millis(max_poll_interval),
             termination_log: args.termination_log.clone(),
             listen: args.listen,
             connection,
-            properties,
         }
     }
 
     /// What is read, for messages: `topic orders, group billing`.
     pub fn subject(&self) -> String {
-        match &self.subscription {
-            Subscription::Group { topics } => {
-                format!("topic {}, group {}", topics.join(","), self.properties.get("group.id").unwrap_or_default())
-            }
+        match &self.run.subscription {
+            Subscription::Group { topics, group } => format!("topic {}, group {group}", topics.join(",")),
             Subscription::Partitions { topic, .. } => format!("topic {topic}"),
         }
     }
+}
 
-    /// Whether the run has an end of its own.
-    pub fn one_shot(&self) -> bool {
-        self.max_messages.is_some() || self.exit_at_end
+fn start(from: Start) -> consume::Start {
+    match from {
+        Start::Stored => consume::Start::Committed,
+        Start::Beginning => consume::Start::Earliest,
+        Start::End => consume::Start::Latest,
+        Start::Offset(offset) => consume::Start::Offset(offset),
+        Start::Time(ms) => consume::Start::Time(ms),
+    }
+}
+
+/// What `auto.offset.reset` says, in any of librdkafka's words for it.
+fn reset(properties: &Properties, problems: &mut Problems) -> Reset {
+    match properties.get("auto.offset.reset").unwrap_or("earliest") {
+        "earliest" | "smallest" | "beginning" => Reset::Earliest,
+        "latest" | "largest" | "end" => Reset::Latest,
+        "error" => Reset::Error,
+        _ => {
+            problems.add(format!(
+                "{}: auto.offset.reset is none of earliest, latest and error",
+                properties.origin("auto.offset.reset")
+            ));
+            Reset::Earliest
+        }
     }
 }
 
@@ -130,9 +124,9 @@ fn subscription(args: &RunArgs, problems: &mut Problems) -> Subscription {
         }
         (Some(_), _) => {
             problems.add("--partitions needs exactly one topic, by its name");
-            Subscription::Group { topics }
+            Subscription::Group { topics, group: args.group.trim().to_owned() }
         }
-        (None, _) => Subscription::Group { topics },
+        (None, _) => Subscription::Group { topics, group: args.group.trim().to_owned() },
     }
 }
 
@@ -180,11 +174,10 @@ fn group(
     if let Some(name) = &args.instance_id {
         properties.typed("group.instance.id", name, "--instance-id", true, problems);
     }
-    // At least once: an offset is stored after the record's line was written, and committed by the loop itself, which
-    // can then time it.
-    properties.fixed("enable.auto.offset.store", false, problems);
-    properties.fixed("enable.auto.commit", false, problems);
-    properties.fixed("enable.partition.eof", false, problems);
+    // At least once: the loop commits what was written, and can time it.
+    for (key, value) in FIXED {
+        properties.fixed(key, value, problems);
+    }
     properties.fallback("auto.offset.reset", "earliest");
 }
 
@@ -219,10 +212,6 @@ fn fetching(args: &RunArgs, given: Given<'_>, properties: &mut Properties, probl
         let half = (timeout.as_millis() / 2).max(1000);
         properties.fallback("socket.connection.setup.timeout.ms", half.min(30_000));
         properties.fallback("api.version.request.timeout.ms", half.min(10_000));
-    }
-    if args.exit_at_end {
-        properties.remove("statistics.interval.ms");
-        properties.fixed("statistics.interval.ms", END_STATISTICS_MS, problems);
     }
 }
 

@@ -78,6 +78,9 @@ pub struct Partition {
     /// The end for a consumer of committed transactions; negative when unknown.
     #[serde(default = "unknown")]
     pub ls_offset: i64,
+    /// The end for a consumer of all records; negative when unknown.
+    #[serde(default = "unknown")]
+    pub hi_offset: i64,
     /// The next offset to ask for; negative before the start is known.
     #[serde(default = "unknown")]
     pub next_offset: i64,

@@ -127,5 +127,5 @@ fn of_consumer() -> Result<Properties> {
     let layers = Layers::from_maps([]);
     let config = kafka_consumer::config::Config::new(&args.run, Given(&matches), &layers, &mut problems);
     ensure!(problems.is_empty(), "the consumer's defaults are refused: {problems}");
-    Ok(config.properties)
+    Ok(config.run.properties)
 }

@@ -1,64 +1,62 @@
-//! From a polled message to a line in the batch: the consumer's hot path. Nothing is allocated or locked for a record.
+//! From a record to a line on stdout: the consumer's hot path. Nothing is allocated or locked for a record.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use common::exit::Exit;
 use common::kafka::headers::{SENT_US, TRACEPARENT, micros, trace_id};
+use common::kafka::native::Headers;
+use common::verdict::Verdict;
+use consume::{Fault, Sink, Stop};
+use prometheus::IntCounter;
 use prometheus::local::LocalHistogram;
-use rdkafka::message::{BorrowedMessage, Message, Timestamp};
+use rdkafka::message::Timestamp;
 
-use crate::headers::Headers;
 use crate::metrics::ConsumerMetrics;
 use crate::output::{Output, Unwritable};
-use crate::partitions::Partitions;
 use crate::record_log::{Options, Record, RecordLog, RecordTimestamp};
 
 /// Records between two looks at the clock, within a batch.
 const CLOCK_EVERY: u64 = 16;
 
-/// Lines that wait to be written, and what they mean for offsets and metrics once they are.
-pub struct Batch {
+/// Lines that wait to be written.
+pub struct LogSink {
     log: RecordLog,
-    /// The lines.
-    pub output: Output,
-    /// What may be stored.
-    pub partitions: Partitions,
-    metrics: ConsumerMetrics,
+    output: Output,
+    output_bytes: IntCounter,
     latency: LocalHistogram,
     /// When the clock was last asked.
     now_us: i64,
-    /// Records taken since the start, those included that wait to be written.
-    pub records: u64,
-    bytes: u64,
-    /// Records written since the start, and their keys and values in bytes.
-    pub written: (u64, u64),
+    /// Records since the start.
+    records: u64,
 }
 
-impl Batch {
-    /// An empty batch.
+impl LogSink {
+    /// No lines yet.
     pub fn new(options: Options, metrics: &ConsumerMetrics) -> Self {
         Self {
             log: RecordLog::new(options),
             output: Output::default(),
-            partitions: Partitions::new(metrics.clone()),
+            output_bytes: metrics.output_bytes.clone(),
             latency: metrics.latency.local(),
             now_us: 0,
-            metrics: metrics.clone(),
             records: 0,
-            bytes: 0,
-            written: (0, 0),
         }
     }
 
-    /// Adds the line of a record, unless the record is not to be logged.
-    pub fn add(&mut self, message: &BorrowedMessage<'_>) {
-        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-        let bytes = message.key_len() + message.payload_len();
-        if !self.partitions.take(topic, partition, offset, bytes) {
-            return;
+    /// The time of logging. Records that wait together are logged within microseconds, and to ask for the time of each costs
+    /// more than to format it; the first of a batch, and so each one of a trickle, has its own.
+    fn now_us(&mut self) -> i64 {
+        if self.output.buffer.is_empty() || self.records.is_multiple_of(CLOCK_EVERY) {
+            self.now_us = epoch_us();
         }
-        let headers = Headers::of(message);
-        let (sent_us, trace_id) = envelope(headers.clone());
-        let timestamp = match message.timestamp() {
+        self.now_us
+    }
+}
+
+impl Sink for LogSink {
+    fn record(&mut self, record: &consume::Record<'_>) -> Result<(), Fault> {
+        let (sent_us, trace_id) = envelope(record.headers.clone());
+        let timestamp = match record.timestamp {
             Timestamp::NotAvailable => None,
             Timestamp::CreateTime(ms) => Some(RecordTimestamp::Create(ms)),
             Timestamp::LogAppendTime(ms) => Some(RecordTimestamp::LogAppend(ms)),
@@ -72,40 +70,52 @@ impl Batch {
             self.latency.observe(latency_us.max(0) as f64 / 1e6);
         }
         let record = Record {
-            topic,
-            partition,
-            offset,
+            topic: record.topic,
+            partition: record.partition,
+            offset: record.offset,
             timestamp,
-            key: message.key(),
-            value: message.payload(),
-            headers,
+            key: record.key,
+            value: record.value,
+            headers: record.headers.clone(),
             latency_us,
             trace_id,
         };
         self.log.line(now_us, &record, &mut self.output.buffer);
         self.records += 1;
-        self.bytes += bytes as u64;
-    }
-
-    /// The time of logging. Records that wait together are logged within microseconds, and to ask for the time of each costs
-    /// more than to format it; the first of a batch, and so each one of a trickle, has its own.
-    fn now_us(&mut self) -> i64 {
-        if self.output.buffer.is_empty() || self.records.is_multiple_of(CLOCK_EVERY) {
-            self.now_us = epoch_us();
-        }
-        self.now_us
+        Ok(())
     }
 
     /// Writes the lines, however long the reader takes.
-    ///
-    /// # Errors
-    /// When nothing more can be written.
-    pub fn write(&mut self) -> Result<(), Unwritable> {
-        let written = self.output.write()?;
-        self.metrics.log_bytes.inc_by(written as u64);
+    fn flush(&mut self) -> Result<(), Fault> {
+        let written = self.output.write().map_err(|error| {
+            Fault::Stop(match error {
+                Unwritable::Closed => Stop::Closed,
+                Unwritable::Failed(error) => Stop::Failed(Verdict::new(
+                    Exit::Incomplete,
+                    format!("cannot write records to stdout: {error}; the last batch is not committed and will be read again"),
+                )),
+            })
+        })?;
+        self.output_bytes.inc_by(written as u64);
         self.latency.flush();
-        self.written = (self.records, self.bytes);
         Ok(())
+    }
+
+    fn discard(&mut self) {
+        self.output.buffer.clear();
+        self.latency.clear();
+    }
+
+    fn is_empty(&self) -> bool {
+        self.output.buffer.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.output.is_full()
+    }
+
+    fn is_closed(&mut self) -> bool {
+        self.output.is_closed()
     }
 }
 
