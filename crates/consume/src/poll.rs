@@ -106,6 +106,11 @@ impl<'a, S: Sink> Poller<'a, S> {
     fn consume(&mut self) -> Result<End, End> {
         loop {
             let is_dry = self.fill()?;
+            if !self.was_ready {
+                // Before the first write: that may take as long as the reader likes.
+                self.group.establish();
+                self.watch(Instant::now(), false)?;
+            }
             self.flush()?;
             let now = Instant::now();
             self.group.tend(now).map_err(End::Failed)?;

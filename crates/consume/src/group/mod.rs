@@ -39,6 +39,8 @@ const QUESTION: Duration = Duration::from_secs(5);
 const REVOKE_COMMIT: Duration = Duration::from_secs(5);
 /// How long a look at all topics may hold the loop up.
 const METADATA: Duration = Duration::from_millis(100);
+/// Between two of them.
+const PAUSE: Duration = Duration::from_millis(250);
 /// Tokens of questions that are not about the offsets of a placement.
 const TOPICS: usize = usize::MAX;
 const GROUP: usize = usize::MAX - 1;
@@ -67,6 +69,9 @@ pub(crate) struct Group<'a> {
     placements: Vec<Placement>,
     /// Numbers placements, so that answers find theirs.
     placed: usize,
+    /// A broker that is asked about topics, and when one was last looked for.
+    broker: Option<i32>,
+    asked_brokers: Option<Instant>,
     /// Only the first assignment starts where the run was told to.
     is_first: bool,
     /// A topic appeared that the group does not know yet.
@@ -109,6 +114,8 @@ impl<'a> Group<'a> {
             changes: VecDeque::new(),
             placements: Vec::new(),
             placed: 0,
+            broker: None,
+            asked_brokers: None,
             is_first: true,
             refresh: false,
             is_established: false,
@@ -202,18 +209,31 @@ impl<'a> Group<'a> {
         if self.settings.subscription.is_group() {
             self.commits.tend(&mut self.partitions, now);
         }
+        self.establish();
+        Ok(())
+    }
+
+    /// The work is established once every topic of the assignment has had an answer to a fetch: before, a refusal is final.
+    pub fn establish(&mut self) {
         if !self.is_established && self.partitions.len() > 0 && self.partitions.unanswered().is_none() {
             self.is_established = true;
             self.client.established();
             self.client.reached();
         }
-        Ok(())
     }
 
     fn ask(&mut self, now: Instant) -> Result<(), Verdict> {
-        let assigned = self.partitions.iter().map(|slot| slot.place.topic.clone());
-        if let Some(names) = self.topics.due(assigned, now) {
-            self.questions.topics(TOPICS, &names).map_err(|error| internal(&error))?;
+        if self.broker.is_none() && self.asked_brokers.is_none_or(|asked| now - asked >= PAUSE) {
+            self.asked_brokers = Some(now);
+            let names = self.settings.subscription.names();
+            let metadata = self.consumer.fetch_metadata(names.first().map(String::as_str), METADATA);
+            self.broker = metadata.ok().and_then(|metadata| Some(metadata.brokers().first()?.id()));
+        }
+        if let Some(broker) = self.broker {
+            let assigned = self.partitions.iter().map(|slot| slot.place.topic.clone());
+            if let Some(names) = self.topics.due(assigned, now) {
+                self.questions.topics(TOPICS, broker, &names).map_err(|error| internal(&error))?;
+            }
         }
         if self.refresh {
             // A classic group learns of a new topic by metadata of all topics only, by itself once a minute. To subscribe anew
@@ -233,8 +253,9 @@ impl<'a> Group<'a> {
     }
 
     fn answer(&mut self, token: usize, answer: Answer, now: Instant) -> Result<(), Verdict> {
-        if !matches!(answer, Answer::Failed(..)) {
-            self.client.reached();
+        match &answer {
+            Answer::Failed(code, reason) => tracing::debug!(event = "question_failed", ?code, "{reason}"),
+            _ => self.client.reached(),
         }
         match (token, answer) {
             (TOPICS, Answer::Topics(answers)) => {
@@ -242,6 +263,8 @@ impl<'a> Group<'a> {
                 findings.into_iter().try_for_each(|finding| self.found(finding, now))
             }
             (TOPICS, _) => {
+                // Another broker may answer.
+                self.broker = None;
                 self.topics.failed();
                 Ok(())
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rdkafka::bindings::{
     rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_AdminOptions_set_isolation_level,
-    rd_kafka_AdminOptions_set_opaque, rd_kafka_AdminOptions_set_request_timeout,
+    rd_kafka_AdminOptions_set_broker, rd_kafka_AdminOptions_set_opaque, rd_kafka_AdminOptions_set_request_timeout,
     rd_kafka_AdminOptions_set_require_stable_offsets, rd_kafka_AdminOptions_t, rd_kafka_ConsumerGroupDescription_error,
     rd_kafka_ConsumerGroupDescription_member, rd_kafka_ConsumerGroupDescription_member_count,
     rd_kafka_ConsumerGroupDescription_state, rd_kafka_DescribeConsumerGroups,
@@ -31,7 +31,7 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::{TopicPartition, error_code, text};
+use super::{TopicPartition, elements, error_code, text};
 
 /// Which records of transactions count for an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,8 +161,9 @@ impl<C: ClientContext> Questions<C> {
         // SAFETY: list, options and queue are alive; librdkafka copies the list. What is asked for stands in the offset of each
         // entry, where `Offset` has no form for it.
         unsafe {
-            let entries = std::slice::from_raw_parts_mut((*list.ptr()).elems, list.count());
-            entries.iter_mut().for_each(|entry| entry.offset = spec);
+            for index in 0..list.count() {
+                (*(*list.ptr()).elems.add(index)).offset = spec;
+            }
             rd_kafka_AdminOptions_set_isolation_level(options.0, isolation);
             rd_kafka_ListOffsets(self.client(), list.ptr(), options.0, self.queue);
         }
@@ -187,16 +188,17 @@ impl<C: ClientContext> Questions<C> {
         Ok(())
     }
 
-    /// Asks about topics by their names. Creates none.
+    /// Asks a broker about topics by their names. Creates none. Left to itself librdkafka asks the controller alone.
     ///
     /// # Errors
     /// When a name holds a NUL character.
-    pub fn topics(&self, token: usize, names: &[String]) -> KafkaResult<()> {
+    pub fn topics(&self, token: usize, broker: i32, names: &[String]) -> KafkaResult<()> {
         let names = names.iter().map(|name| CString::new(name.as_str())).collect::<Result<Vec<_>, _>>()?;
         let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
         let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
         // SAFETY: all arguments are alive for the call, which copies them; the collection is destroyed once.
         unsafe {
+            rd_kafka_AdminOptions_set_broker(options.0, broker, std::ptr::null_mut(), 0);
             let topics = rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
             rd_kafka_DescribeTopics(self.client(), topics, options.0, self.queue);
             rd_kafka_TopicCollection_destroy(topics);
@@ -335,13 +337,6 @@ fn list(partitions: &[TopicPartition], offset: Offset) -> KafkaResult<TopicParti
         list.add_partition_offset(topic, *partition, offset)?;
     }
     Ok(list)
-}
-
-/// # Safety
-/// `pointer` is null or points to `count` elements that live for `'a`.
-unsafe fn elements<'a, T>(pointer: *const T, count: usize) -> &'a [T] {
-    // SAFETY: the caller's promise.
-    if pointer.is_null() || count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(pointer, count) } }
 }
 
 /// # Safety

@@ -61,3 +61,10 @@ unsafe fn text(pointer: *const c_char) -> String {
     // SAFETY: the caller's promise.
     unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
 }
+
+/// # Safety
+/// `pointer` is null or points to `count` elements that live for `'a`.
+unsafe fn elements<'a, T>(pointer: *const T, count: usize) -> &'a [T] {
+    // SAFETY: the caller's promise.
+    if pointer.is_null() || count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(pointer, count) } }
+}

@@ -19,7 +19,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
-use super::{Message, TopicPartition, error_code, text};
+use super::{Message, TopicPartition, elements, error_code, text};
 
 /// What one look at the queue brought to light.
 pub enum Polled<'a> {
@@ -108,10 +108,11 @@ impl<C: ConsumerContext> RecordQueue<C> {
                 }
                 RD_KAFKA_EVENT_REBALANCE => {
                     let list = rd_kafka_event_topic_partition_list(event);
-                    let partitions = (!list.is_null())
-                        .then(|| std::slice::from_raw_parts((*list).elems, usize::try_from((*list).cnt).unwrap_or(0)))
-                        .filter(|elements| !elements.is_empty())
-                        .unwrap_or_default()
+                    let entries = match list.is_null() {
+                        true => &[],
+                        false => elements((*list).elems, usize::try_from((*list).cnt).unwrap_or(0)),
+                    };
+                    let partitions = entries
                         .iter()
                         .map(|element| TopicPartition::new(text(element.topic), element.partition))
                         .collect();
