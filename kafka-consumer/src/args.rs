@@ -54,7 +54,7 @@ pub struct RunArgs {
     )]
     pub topics: Vec<String>,
 
-    /// Group that shares the partitions out and remembers the offsets
+    /// Consumer group; assigns the partitions and keeps the committed offsets
     #[arg(
         long,
         short = 'g',
@@ -65,24 +65,24 @@ pub struct RunArgs {
     )]
     pub group: String,
 
-    /// Read these partitions of the topic, outside any group and without storing offsets, such as 0,3-5
+    /// Read these partitions of the topic, without a group and without committing offsets, such as 0,3-5
     #[arg(long, short = 'p', env = "CONSUMER_PARTITIONS", value_name = "LIST", help_heading = "Records")]
     pub partitions: Option<PartitionList>,
 
-    /// Where to start: stored (else beginning), beginning, end, offset:N, or time:RFC3339 or time:-1h; the others than
-    /// stored hold for the first assignment of this process
-    #[arg(long, env = "CONSUMER_FROM", value_name = "WHERE", default_value = "stored", help_heading = "Records")]
+    /// Where to start: committed (if there is no committed offset: earliest), earliest, latest, offset:N, or
+    /// time:RFC3339 or time:-1h; anything but committed applies only to the first assignment
+    #[arg(long, env = "CONSUMER_FROM", value_name = "WHERE", default_value = "committed", help_heading = "Records")]
     pub from: Start,
 
     /// Stop after this many records
-    #[arg(long, short = 'n', env = "CONSUMER_MAX_MESSAGES", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Records")]
-    pub max_messages: Option<u64>,
+    #[arg(long, short = 'n', env = "CONSUMER_MAX_RECORDS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Records")]
+    pub max_records: Option<u64>,
 
-    /// Stop at the ends that the partitions have when they are assigned
+    /// Stop at the current end of each partition
     #[arg(long, env = "CONSUMER_EXIT_AT_END", value_parser = BoolishValueParser::new(), help_heading = "Records")]
     pub exit_at_end: bool,
 
-    /// With --max-messages or --exit-at-end: the deadline for the whole run [default: none]
+    /// With --max-records or --exit-at-end: the deadline for the whole run [default: none]
     #[arg(long, env = "CONSUMER_TIMEOUT", value_name = "TIME", value_parser = units::positive_duration, help_heading = "Records")]
     pub timeout: Option<Duration>,
 
@@ -119,7 +119,7 @@ pub struct RunArgs {
     #[arg(long, env = "CONSUMER_UNCUT", value_parser = BoolishValueParser::new(), help_heading = "Record log (on stdout)")]
     pub uncut: bool,
 
-    /// How the group shares partitions out: classic, or consumer (KIP-848, brokers from 4.0)
+    /// How the group assigns partitions: classic, or consumer (KIP-848, brokers from 4.0)
     #[arg(long, env = "CONSUMER_GROUP_PROTOCOL", value_enum, default_value = "classic", help_heading = "Group")]
     pub group_protocol: GroupProtocol,
 
@@ -167,7 +167,7 @@ pub struct RunArgs {
     )]
     pub listen: Listen,
 
-    /// What the program says of itself.
+    /// The program's own log.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -185,7 +185,7 @@ pub enum Format {
     Raw,
 }
 
-/// How the group shares partitions out.
+/// How the group assigns partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GroupProtocol {
     /// By the members, cooperatively
@@ -206,12 +206,12 @@ pub enum Isolation {
 /// Where to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// The group's stored offset, else the beginning.
-    Stored,
-    /// The oldest record there is.
-    Beginning,
-    /// The next record that comes.
-    End,
+    /// The group's committed offset; the earliest record where there is none.
+    Committed,
+    /// The oldest record of the partition.
+    Earliest,
+    /// The next record to arrive.
+    Latest,
     /// This offset, in each partition.
     Offset(i64),
     /// The first record at or after this time, in milliseconds since 1970.
@@ -222,12 +222,13 @@ impl FromStr for Start {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let expected = || "expected stored, beginning, end, offset:N, time:2026-11-23T11:00:00Z or time:-1h".to_owned();
+        let expected =
+            || "expected committed, earliest, latest, offset:N, time:2026-11-23T11:00:00Z or time:-1h".to_owned();
         match text.trim().split_once(':') {
             None => match text.trim() {
-                "stored" => Ok(Start::Stored),
-                "beginning" => Ok(Start::Beginning),
-                "end" => Ok(Start::End),
+                "committed" => Ok(Start::Committed),
+                "earliest" | "beginning" => Ok(Start::Earliest),
+                "latest" | "end" => Ok(Start::Latest),
                 _ => Err(expected()),
             },
             Some(("offset", number)) => {
@@ -283,7 +284,7 @@ fn examples() -> String {
     format!(
         "Examples:\n  \
          kafka-consumer                                      topic test of localhost:9092\n  \
-         kafka-consumer -t orders --from beginning | jq .value\n  \
+         kafka-consumer -t orders --from earliest | jq .value\n  \
          kafka-consumer -t orders -p 0 --from time:-1h -n 10 ten records of the last hour\n  \
          kafka-consumer -t '^orders\\..*' --redact user.email several topics, a field withheld\n  \
          kafka-consumer config                               what is set, and where\n\n\
@@ -311,10 +312,20 @@ mod tests {
 
     #[test]
     fn starts() {
+        for (text, start) in [
+            ("committed", Start::Committed),
+            ("earliest", Start::Earliest),
+            ("beginning", Start::Earliest),
+            ("latest", Start::Latest),
+            ("end", Start::Latest),
+        ] {
+            assert_eq!(text.parse(), Ok(start), "{text}");
+        }
         assert_eq!("offset:42".parse(), Ok(Start::Offset(42)));
         assert_eq!("time:1970-01-01T00:00:01Z".parse(), Ok(Start::Time(1000)));
         assert!(matches!("time:-1h".parse(), Ok(Start::Time(_))));
-        for bad in ["", "middle", "offset:-1", "offset:x", "time:yesterday", "time:-x", "offset"] {
+        for bad in ["", "middle", "stored", "Earliest", "offset:-1", "offset:x", "time:yesterday", "time:-x", "offset"]
+        {
             assert!(bad.parse::<Start>().is_err(), "{bad}");
         }
     }

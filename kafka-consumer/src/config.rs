@@ -44,8 +44,8 @@ impl Config {
         let subscription = subscription(args, problems);
         group(args, given, &subscription, &mut properties, problems);
         fetching(args, given, &mut properties, problems);
-        if args.timeout.is_some() && args.max_messages.is_none() && !args.exit_at_end {
-            problems.add("--timeout needs --max-messages or --exit-at-end: an endless consumer has no deadline");
+        if args.timeout.is_some() && args.max_records.is_none() && !args.exit_at_end {
+            problems.add("--timeout needs --max-records or --exit-at-end: an endless consumer has no deadline");
         }
         kafka::check(&properties, problems);
         let max_poll_interval =
@@ -55,8 +55,12 @@ impl Config {
             subscription,
             from: start(args.from),
             reset: reset(&properties, problems),
-            isolation: if isolation == Some("read_uncommitted") { Level::ReadUncommitted } else { Level::ReadCommitted },
-            max_records: args.max_messages,
+            isolation: if isolation == Some("read_uncommitted") {
+                Level::ReadUncommitted
+            } else {
+                Level::ReadCommitted
+            },
+            max_records: args.max_records,
             exit_at_end: args.exit_at_end,
             timeout: args.timeout,
             commit_interval: args.commit_interval,
@@ -85,9 +89,9 @@ impl Config {
 
 fn start(from: Start) -> consume::Start {
     match from {
-        Start::Stored => consume::Start::Committed,
-        Start::Beginning => consume::Start::Earliest,
-        Start::End => consume::Start::Latest,
+        Start::Committed => consume::Start::Committed,
+        Start::Earliest => consume::Start::Earliest,
+        Start::Latest => consume::Start::Latest,
         Start::Offset(offset) => consume::Start::Offset(offset),
         Start::Time(ms) => consume::Start::Time(ms),
     }
@@ -130,7 +134,7 @@ fn subscription(args: &RunArgs, problems: &mut Problems) -> Subscription {
     }
 }
 
-/// Membership in the group, and when offsets are stored and committed.
+/// Membership in the group, and when offsets are committed.
 fn group(
     args: &RunArgs,
     given: Given<'_>,

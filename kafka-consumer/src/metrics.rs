@@ -41,10 +41,10 @@ pub fn register(program: &Program) -> prometheus::Result<Registered> {
     let mut metrics = Metrics::new(PREFIX, program)?;
     let consumer = ConsumerMetrics {
         consume: LoopMetrics::new(&mut metrics)?,
-        output_bytes: metrics.counter("log_bytes_total", "Bytes written to stdout")?,
+        output_bytes: metrics.counter("output_bytes_total", "Bytes written to stdout")?,
         latency: metrics.histogram(
             "end_to_end_latency_seconds",
-            "From sending (header sent-us, else the record's timestamp) to logging, in seconds",
+            "From sending (the stamp, else the record's timestamp) to logging, in seconds",
         )?,
     };
     let client = ClientMetrics::new(&mut metrics)?;

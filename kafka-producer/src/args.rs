@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use common::args::{ConnectionArgs, Listen, LogArgs};
 use common::config::units::{self, Rate};
-use common::kafka::topic::Layout;
+use common::kafka::topic::NewTopic;
 
 /// Publishes N messages to a Kafka topic, waits for every acknowledgement and exits with an honest verdict.
 #[derive(Debug, Parser)]
@@ -102,11 +102,11 @@ pub struct RunArgs {
     )]
     pub headers: Vec<String>,
 
-    /// Leave out the headers run-id, seq and sent-us
+    /// Leave out the stamp, the header with run id, number, time and checksum
     #[arg(long, env = "PRODUCER_NO_HEADERS", value_parser = BoolishValueParser::new(), help_heading = "Messages")]
     pub no_headers: bool,
 
-    /// Name of this run, in headers and report [default: a random one]
+    /// Name of this run, in stamps and report; any text without semicolons [default: a random one]
     #[arg(long, env = "PRODUCER_RUN_ID", value_name = "ID", help_heading = "Messages")]
     pub run_id: Option<String>,
 
@@ -156,11 +156,11 @@ pub struct RunArgs {
     #[arg(long, env = "PRODUCER_TRANSACTIONAL_ID", value_name = "ID", help_heading = "Delivery")]
     pub transactional_id: Option<String>,
 
-    /// Make the topic first, if it is missing, such as 6:3 (replication left out: the broker's default)
+    /// Create the topic if it does not exist, e.g. 6:3 (without :3, the broker's default replication)
     #[arg(long, env = "PRODUCER_CREATE_TOPIC", value_name = "PARTITIONS[:REPLICATION]", help_heading = "Delivery")]
-    pub create_topic: Option<Layout>,
+    pub create_topic: Option<NewTopic>,
 
-    /// Share the messages out over this many processes: the completions of an Indexed Job
+    /// Divide the messages among this many processes: the completions of an Indexed Job
     #[arg(long, env = "PRODUCER_SHARDS", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=100_000), allow_negative_numbers = true, help_heading = "Delivery")]
     pub shards: Option<u64>,
 

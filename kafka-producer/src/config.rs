@@ -6,7 +6,8 @@ use std::time::Duration;
 use common::args::{Given, Listen};
 use common::config::{Connection, Layers, Problems, Properties, connection};
 use common::kafka;
-use common::kafka::topic::Layout;
+use common::kafka::topic::NewTopic;
+use common::stamp;
 
 use crate::args::{Compression, InputFormat, Payload, ReportFormat, RunArgs};
 use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec};
@@ -15,8 +16,6 @@ use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, 
 const DEFAULT_MESSAGES: u64 = 20;
 /// More than this in one run is a slip of the finger: at a million a second it takes half a million years.
 const MAX_MESSAGES: u64 = 1_000_000_000_000_000_000;
-/// The name of a run is in every message and in the report, which has to fit into a termination log.
-const MAX_RUN_ID: usize = 200;
 /// Brokers allow transactions of this length at most (`transaction.max.timeout.ms`).
 const MAX_TRANSACTION: Duration = Duration::from_secs(15 * 60);
 /// Bytes of messages that wait in the client, in KiB. librdkafka's own default, 1 GiB, does not fit a small pod.
@@ -60,8 +59,8 @@ pub struct Config {
     pub run_id: String,
     /// What to send.
     pub spec: Spec,
-    /// Whether messages carry run id, number and time.
-    pub run_headers: bool,
+    /// Ties each message to the run, unless messages carry no stamp.
+    pub stamp: Option<stamp::Writer>,
     /// For all messages that do not bring their own.
     pub partition: Option<i32>,
     /// Messages a second of the whole run.
@@ -72,8 +71,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// All or nothing.
     pub transactional: bool,
-    /// Make the topic first.
-    pub create_topic: Option<Layout>,
+    /// The topic to create where it does not exist.
+    pub create_topic: Option<NewTopic>,
     /// Only show.
     pub dry_run: bool,
     /// Form of the report.
@@ -98,9 +97,10 @@ impl Config {
         let share = share(args, problems);
         let messages = messages(args, problems);
         delivery(args, given, share, &mut properties, problems);
-        if args.run_id.as_ref().is_some_and(|id| id.len() > MAX_RUN_ID || id.chars().any(char::is_control)) {
+        if args.run_id.as_ref().is_some_and(|id| !stamp::is_run_id(id)) {
             problems.add(format!(
-                "--run-id (PRODUCER_RUN_ID): expected at most {MAX_RUN_ID} bytes, none of them control characters"
+                "--run-id (PRODUCER_RUN_ID): expected 1 to {} bytes without semicolons and control characters",
+                stamp::RUN_ID_BYTES
             ));
         }
         let run_id = args.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
@@ -116,9 +116,10 @@ impl Config {
             topic: args.topic.clone(),
             messages,
             share,
+            // The low bits of a random UUID are all random.
+            stamp: (!args.no_headers).then(|| stamp::Writer::new(&run_id, uuid::Uuid::new_v4().as_u128() as u32)),
             run_id,
             spec,
-            run_headers: !args.no_headers,
             partition: args.partition,
             rate: args.rate.map(common::config::units::Rate::per_second),
             timeout: args.timeout,
@@ -223,7 +224,9 @@ fn spec(args: &RunArgs, run_id: &str, share: Share, messages: Option<u64>, probl
         problems.add("--gzip needs --file; batches are compressed by --compression");
     }
     if share.count > 1 && args.input.as_deref() == Some("-") {
-        problems.add("--input - cannot be shared out: each process has a standard input of its own; use a file");
+        problems.add(
+            "--input - cannot be divided among processes: each process has a standard input of its own; use a file",
+        );
     }
     let key = match (&args.key, args.no_key) {
         (Some(template), _) => KeySpec::Template(template.clone()),

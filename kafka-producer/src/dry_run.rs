@@ -4,8 +4,8 @@ use std::io::{BufWriter, Write};
 use std::time::Instant;
 
 use common::exit::Exit;
-use common::kafka::headers;
 use common::shutdown::Signal;
+use common::stamp;
 use serde_json::{Map, Value, json};
 
 use crate::config::{Config, with_causes};
@@ -17,6 +17,7 @@ use crate::stop::Stop;
 pub fn print(config: &Config, source: &mut Source) -> Exit {
     let mut stdout = BufWriter::new(std::io::stdout().lock());
     let mut message = Message::default();
+    let mut stamp = config.stamp.clone();
     let stop = &config.spec.stop;
     for nth in 0.. {
         if config.own_messages().is_some_and(|limit| nth >= limit) {
@@ -37,7 +38,8 @@ pub fn print(config: &Config, source: &mut Source) -> Exit {
                 return Exit::Usage;
             }
         }
-        if let Err(error) = writeln!(stdout, "{}", record(config, sequence, sent_us, &message)) {
+        let stamp = stamp.as_mut().map(|stamp| stamp.write(sequence, sent_us, message.key(), message.value()));
+        if let Err(error) = writeln!(stdout, "{}", record(config, stamp, &message)) {
             return unwritten(&error);
         }
     }
@@ -58,7 +60,7 @@ fn unwritten(error: &std::io::Error) -> Exit {
     Exit::Incomplete
 }
 
-fn record(config: &Config, sequence: u64, sent_us: i64, message: &Message) -> Value {
+fn record(config: &Config, stamp: Option<&[u8]>, message: &Message) -> Value {
     let mut record = Map::new();
     let mut bytes = |name: &str, value: Option<&[u8]>| match value.map(std::str::from_utf8) {
         None => drop(record.insert(name.to_owned(), Value::Null)),
@@ -70,15 +72,10 @@ fn record(config: &Config, sequence: u64, sent_us: i64, message: &Message) -> Va
     };
     bytes("key", message.key());
     bytes("value", message.value());
-    let run = config.run_headers.then(|| {
-        [
-            json!([headers::RUN_ID, config.run_id]),
-            json!([headers::SEQUENCE, sequence.to_string()]),
-            json!([headers::SENT_US, sent_us.to_string()]),
-        ]
-    });
-    let own = message.headers().map(|(name, value)| json!([name, value.map(String::from_utf8_lossy)]));
-    record.insert("headers".to_owned(), run.into_iter().flatten().chain(own).collect());
+    let stamp = stamp.map(|stamp| (stamp::HEADER, Some(stamp)));
+    let headers = stamp.into_iter().chain(message.headers());
+    let headers = headers.map(|(name, value)| json!([name, value.map(String::from_utf8_lossy)]));
+    record.insert("headers".to_owned(), headers.collect());
     if let Some(partition) = message.partition.or(config.partition) {
         record.insert("partition".to_owned(), partition.into());
     }

@@ -105,7 +105,11 @@ mod tests {
     fn a_number_of_records_or_the_ends_end_a_run() {
         let five = Limits { max_records: Some(5), ..Limits::default() };
         assert_eq!(five.reached(&RUN), Some(Reached::Done));
-        assert_eq!(five.reached(&Progress { records: 4, at_end: true, ..RUN }), None, "ends count only where asked for");
+        assert_eq!(
+            five.reached(&Progress { records: 4, at_end: true, ..RUN }),
+            None,
+            "ends count only where asked for"
+        );
         let ends = Limits { exit_at_end: true, ..Limits::default() };
         assert_eq!(ends.reached(&RUN), None);
         assert_eq!(ends.reached(&Progress { at_end: true, ..RUN }), Some(Reached::Done));
@@ -115,7 +119,10 @@ mod tests {
     fn ends_that_come_before_the_number_are_a_shortfall() {
         let both = Limits { max_records: Some(6), exit_at_end: true, timeout: None };
         let Some(Reached::Short(verdict)) = both.reached(&Progress { at_end: true, ..RUN }) else { panic!("short") };
-        assert_eq!((verdict.exit, verdict.reason()), (Exit::Incomplete, "5 of 6 records read: the partitions have no more"));
+        assert_eq!(
+            (verdict.exit, verdict.reason()),
+            (Exit::Incomplete, "5 of 6 records read: the partitions have no more")
+        );
     }
 
     #[test]

@@ -62,7 +62,11 @@ impl LoopMetrics {
         let place = ["topic", "partition"];
         let made = Self {
             records: metrics.counter_vec("records_total", "Records logged", &place)?,
-            bytes: metrics.counter_vec("record_bytes_total", "Keys and values of the records logged, in bytes", &place)?,
+            bytes: metrics.counter_vec(
+                "record_bytes_total",
+                "Keys and values of the records logged, in bytes",
+                &place,
+            )?,
             lag: metrics.gauge_vec(
                 "lag_records",
                 "Records between the end of the partition and the last one logged, as of the last statistics",

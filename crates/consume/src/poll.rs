@@ -73,17 +73,7 @@ impl<'a, S: Sink> Poller<'a, S> {
         let group = Group::new(settings, Arc::clone(&deps.client), deps.metrics.clone())?;
         let Settings { max_records, exit_at_end, timeout, .. } = *settings;
         let limits = Limits { max_records, exit_at_end, timeout };
-        Ok(Self {
-            settings,
-            group,
-            sink,
-            deps,
-            limits,
-            taken: (0, 0),
-            held: None,
-            was_ready: false,
-            is_broken: false,
-        })
+        Ok(Self { settings, group, sink, deps, limits, taken: (0, 0), held: None, was_ready: false, is_broken: false })
     }
 
     /// Polls until there is a reason to end, then flushes, commits and leaves the group.
@@ -216,7 +206,10 @@ impl<'a, S: Sink> Poller<'a, S> {
                 Ok(())
             }
             Err(Fault::Retry(_, why)) => {
-                tracing::warn!(event = "batch_given_up", "its partitions are revoked, other members read it again: {why}");
+                tracing::warn!(
+                    event = "batch_given_up",
+                    "its partitions are revoked, other members read it again: {why}"
+                );
                 self.sink.discard();
                 let counts = self.deps.ledger.counts();
                 self.taken = (counts.records, counts.bytes);
@@ -262,7 +255,8 @@ impl<'a, S: Sink> Poller<'a, S> {
     fn readiness(&self, now: Instant) -> Result<(), String> {
         let client = &self.deps.client;
         let mut facts = self.group.facts(now);
-        facts.unreachable = (!client.has_contact()).then(|| client.unreachable(&self.settings.servers).reason().to_owned());
+        facts.unreachable =
+            (!client.has_contact()).then(|| client.unreachable(&self.settings.servers).reason().to_owned());
         facts.held = self.held.as_ref().map(|(_, why)| why.clone());
         facts.readiness()
     }

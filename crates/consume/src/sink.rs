@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use common::kafka::headers::{TRACEPARENT, trace_id};
 use common::kafka::native::{Headers, Message};
+use common::stamp::{self, Stamp};
 use common::verdict::Verdict;
 use rdkafka::message::Timestamp;
 
@@ -23,11 +25,25 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// All headers, our own included.
     pub headers: Headers<'a>,
+    /// What the producer says of the message, if it is one of ours.
+    pub stamp: Option<Stamp<'a>>,
+    /// The trace that the message belongs to.
+    pub trace_id: Option<&'a str>,
 }
 
 impl<'a> Record<'a> {
     /// The parts of a message.
     pub fn of(message: &'a Message<'_>) -> Self {
+        let headers = message.headers();
+        let (mut stamp, mut trace) = (None, None);
+        for (name, value) in headers.clone() {
+            let Some(value) = value else { continue };
+            if name == stamp::HEADER.as_bytes() {
+                stamp = stamp.or_else(|| Stamp::parse(value));
+            } else if name == TRACEPARENT.as_bytes() {
+                trace = trace_id(value);
+            }
+        }
         Self {
             topic: message.topic(),
             partition: message.partition(),
@@ -35,7 +51,9 @@ impl<'a> Record<'a> {
             timestamp: message.timestamp(),
             key: message.key(),
             value: message.value(),
-            headers: message.headers(),
+            headers,
+            stamp,
+            trace_id: trace,
         }
     }
 

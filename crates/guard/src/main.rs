@@ -3,6 +3,7 @@
 
 mod message;
 mod record;
+mod stamp;
 
 use std::process::ExitCode;
 
@@ -18,8 +19,10 @@ fn main() -> ExitCode {
         "record-reference" => record::reference(count),
         "message" => message::ours(count),
         "message-reference" => message::reference(count),
+        "stamp" => stamp::ours(count),
+        "stamp-reference" => stamp::reference(count),
         _ => {
-            eprintln!("expected record, message or their -reference");
+            eprintln!("expected record, message, stamp or their -reference");
             return ExitCode::from(2);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 
+use common::stamp::Stamp;
 use jiff::Timestamp;
 use kafka_consumer::record_log::{Options, Record, RecordLog, RecordTimestamp};
 use serde::Serialize;
@@ -9,12 +10,17 @@ use serde::Serialize;
 const NOW_US: i64 = 1_795_432_527_123_456;
 const VALUE: &[u8] =
     b"P01kX7teaihA8i4zoXJXh2gswFB-9wMWiJTqe9f_dqE4iCn5JETh6fa2CWQoovo-Gsrvj_a0Cj97DhmDA-9n9zZEXNzVFZKfp-eU";
-const HEADERS: [(&str, &str); 3] =
-    [("run-id", "07d91714-01e6-4dd5-9718-d5abe35f4ab6"), ("seq", "1234567"), ("sent-us", "1795432527120056")];
+const RUN_ID: &str = "07d91714-01e6-4dd5-9718-d5abe35f4ab6";
+const SEQUENCE: u64 = 1_234_567;
+const STAMP: Stamp<'_> =
+    Stamp { run_id: RUN_ID, seq: SEQUENCE, sent_us: NOW_US - 3400, attempt: 0x0bad_cafe, checksum: 0x9d6f_2c11 };
+const HEADERS: [(&str, &str); 1] =
+    [("stamp", "1;07d91714-01e6-4dd5-9718-d5abe35f4ab6;1234567;1795432527120056;0badcafe;9d6f2c11")];
 
 /// The same line from a struct.
 #[derive(Serialize)]
 struct Line<'a> {
+    v: u8,
     timestamp: String,
     level: &'a str,
     event: &'a str,
@@ -27,6 +33,8 @@ struct Line<'a> {
     value: &'a str,
     value_encoding: &'a str,
     headers: &'a [(&'a str, &'a str)],
+    run_id: &'a str,
+    seq: u64,
     key_size: usize,
     value_size: usize,
     latency_ms: f64,
@@ -53,6 +61,7 @@ fn one(log: &mut RecordLog, nth: u64, out: &mut Vec<u8>) {
         key: Some(b"1234567"),
         value: Some(VALUE),
         headers,
+        stamp: Some(STAMP),
         latency_us: Some(3400),
         trace_id: None,
     };
@@ -73,6 +82,7 @@ fn same_by_serde(nth: u64, out: &mut Vec<u8>) {
     let time = |us: i64| Timestamp::from_microsecond(us).map(|time| time.to_string()).unwrap_or_default();
     let (key, value) = (std::str::from_utf8(b"1234567"), std::str::from_utf8(black_box(VALUE)));
     let line = Line {
+        v: 1,
         timestamp: time(NOW_US + nth as i64),
         level: "INFO",
         event: "record",
@@ -85,6 +95,8 @@ fn same_by_serde(nth: u64, out: &mut Vec<u8>) {
         value: value.unwrap_or_default(),
         value_encoding: "text",
         headers: &HEADERS,
+        run_id: RUN_ID,
+        seq: SEQUENCE,
         key_size: 7,
         value_size: VALUE.len(),
         latency_ms: 3.4,
@@ -104,5 +116,6 @@ mod tests {
         one(&mut RecordLog::new(Options::default()), 1, &mut ours);
         same_by_serde(1, &mut reference);
         assert_eq!(String::from_utf8_lossy(&ours), String::from_utf8_lossy(&reference));
+        assert_eq!(Stamp::parse(HEADERS[0].1.as_bytes()), Some(STAMP));
     }
 }

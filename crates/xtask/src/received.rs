@@ -6,7 +6,6 @@ use std::hash::{DefaultHasher, Hasher};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use common::kafka::headers;
 use hdrhistogram::Histogram;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -25,17 +24,12 @@ struct Line<'a> {
     #[serde(borrow)]
     value: Option<&'a RawValue>,
     value_encoding: Option<Cow<'a, str>>,
-    headers: Vec<Vec<Option<Cow<'a, str>>>>,
+    run_id: Option<Cow<'a, str>>,
+    seq: Option<u64>,
     latency_ms: Option<f64>,
 }
 
 impl Line<'_> {
-    fn header(&self, name: &str) -> Option<&str> {
-        let header =
-            self.headers.iter().find(|header| header.first().is_some_and(|key| key.as_deref() == Some(name)))?;
-        header.get(1)?.as_deref()
-    }
-
     /// The value's text; of a value that was embedded as JSON, its compact form.
     fn value_text(&self) -> Result<Cow<'_, str>> {
         let Some(value) = self.value else { return Ok(Cow::Borrowed("")) };
@@ -113,12 +107,12 @@ impl Received {
 
     fn try_line(&mut self, text: &str) -> Result<()> {
         let line: Line<'_> = serde_json::from_str(text).context("not a record line")?;
-        let run_id = line.header(headers::RUN_ID);
+        let run_id = line.run_id.as_deref();
         if run_id.is_none() || self.run_id.as_deref().is_some_and(|wanted| run_id != Some(wanted)) {
             self.others += 1;
             return Ok(());
         }
-        let sequence: u64 = line.header(headers::SEQUENCE).context("no sequence number")?.parse()?;
+        let sequence = line.seq.context("no sequence number")?;
         let place = (line.topic.clone().into_owned(), line.partition);
         let (first, last) = self.offsets.entry(place.clone()).or_insert((line.offset, line.offset));
         (*first, *last) = ((*first).min(line.offset), (*last).max(line.offset));
@@ -223,7 +217,7 @@ mod tests {
     fn line(run: &str, partition: i32, offset: i64, sequence: u64, value: &str) -> String {
         format!(
             r#"{{"timestamp":"t","event":"record","topic":"test","partition":{partition},"offset":{offset},"key":"1",
-            "value":{value},"value_encoding":"text","headers":[["run-id","{run}"],["seq","{sequence}"]],"latency_ms":2.5}}"#
+            "value":{value},"value_encoding":"text","headers":[],"run_id":"{run}","seq":{sequence},"latency_ms":2.5}}"#
         )
     }
 

@@ -1,13 +1,15 @@
 //! The line for a person at a terminal: short, and nothing in a record can move the cursor or forge a second line.
 //!
 //! ```text
-//! 11:15:27.123 test[0]@42 key=17 {"dev":true,"seq":17} run-id=a seq=17 3.4 ms
+//! 11:15:27.123 test[0]@42 key=17 {"dev":true,"seq":17} tenant=a 3.4 ms
 //! ```
 //!
-//! The time is that of logging, in UTC. Bytes that are no text follow `base64:`, a header without a value has no `=`,
+//! The time is that of logging, in UTC. The stamp is left out: it is for machines. Bytes that are no text follow `base64:`, a header without a value has no `=`,
 //! and what was cut ends in `…` and the full size. It is cut in the same order as JSON: value, headers, key.
 
 use std::str;
+
+use common::stamp;
 
 use super::{
     Record, RecordLog,
@@ -69,7 +71,9 @@ where
     log.tail.clear();
     log.tail.extend_from_slice(paint.dim);
     let room = end.saturating_sub(out.len() + LEAST_VALUE.len() + LEAST_TAIL.len());
-    headers(record.headers.clone(), &log.redaction, room, &mut log.tail);
+    let stamped = record.stamp.is_some();
+    let shown = record.headers.clone().filter(|(name, _)| !stamped || *name != stamp::HEADER.as_bytes());
+    headers(shown, &log.redaction, room, &mut log.tail);
     if let Some(us) = record.latency_us {
         log.tail.push(b' ');
         text::millis(us, &mut log.tail);

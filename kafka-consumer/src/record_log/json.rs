@@ -1,15 +1,20 @@
 //! The line for machines: one JSON object a record, never longer than the limit.
 //!
 //! ```json
-//! {"timestamp":"2026-11-23T11:15:27.123456Z","level":"INFO","event":"record","topic":"test","partition":0,"offset":42,
-//!  "record_timestamp":"2026-11-23T11:15:27.120Z","timestamp_type":"create","key":"17","value":{"dev":true,"seq":17},
-//!  "value_encoding":"json","headers":[["run-id","a"],["seq","17"]],"key_size":2,"value_size":21,"latency_ms":3.4}
+//! {"v":1,"timestamp":"2026-11-23T11:15:27.123456Z","level":"INFO","event":"record","topic":"test","partition":0,
+//!  "offset":42,"record_timestamp":"2026-11-23T11:15:27.120Z","timestamp_type":"create","key":"17",
+//!  "value":{"dev":true,"seq":17},"value_encoding":"json",
+//!  "headers":[["stamp","1;a;17;1795432527120056;0badcafe;9d6f2c11"]],"run_id":"a","seq":17,"key_size":2,"value_size":21,
+//!  "latency_ms":3.4}
 //! ```
 //!
-//! `value_encoding` is `json`, `text`, `base64`, `withheld`, or null for a tombstone; `key_encoding` and a header's
+//! `v` is the version of this layout, see `docs/compatibility.md`. `run_id` and `seq` are there for a record with a stamp,
+//! unless a path hides that header. `value_encoding` is `json`, `text`, `base64`, `withheld`, or null for a tombstone; `key_encoding` and a header's
 //! third element are there only for `base64`. A time outside of the years 0 to 9999, such as microseconds set as
 //! milliseconds, is null, with the number in `record_timestamp_ms`. What does not fit is cut in the order value,
 //! headers, key: `value_truncated`, `headers_truncated` (with `headers_count`, how many there were), `key_truncated`.
+
+use common::stamp;
 
 use super::{
     Record, RecordLog, RecordTimestamp,
@@ -19,8 +24,10 @@ use super::{
     value::Value,
 };
 
-/// Bytes of a topic's name or a trace's id as a string; both are shorter unless somebody breaks the rules.
+/// Bytes of a topic's name, a run's (each byte may need an escape) or a trace's id as a string; they are shorter unless
+/// somebody breaks the rules.
 const TOPIC: Room = Room { whole: 251, cut: 251 };
+const RUN_ID: Room = Room { whole: 2 + 2 * stamp::RUN_ID_BYTES, cut: 2 + 2 * stamp::RUN_ID_BYTES };
 const TRACE_ID: Room = Room { whole: 66, cut: 66 };
 
 const KEY: &str = r#","key":,"key_encoding":"base64""#;
@@ -41,7 +48,7 @@ where
     let end = out.len().saturating_add(log.limit);
     head(&mut log.now, &mut log.recorded, now_us, record, out);
     log.tail.clear();
-    tail(record, &mut log.tail);
+    tail(record, log.redaction.stamp, &mut log.tail);
 
     // What is cut last is given its room first; the value has what is left.
     let end = end.saturating_sub(log.tail.len());
@@ -57,7 +64,7 @@ where
 }
 
 fn head<H>(now: &mut Micros, recorded: &mut Millis, now_us: i64, record: &Record<'_, H>, out: &mut Vec<u8>) {
-    out.extend_from_slice(br#"{"timestamp":"#);
+    out.extend_from_slice(br#"{"v":1,"timestamp":"#);
     timestamp(now.stamp(now_us), out);
     out.extend_from_slice(br#","level":"INFO","event":"record","topic":"#);
     text::quoted_text(record.topic, TOPIC, out);
@@ -203,7 +210,13 @@ fn header(name: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
     out.push(b']');
 }
 
-fn tail<H>(record: &Record<'_, H>, out: &mut Vec<u8>) {
+fn tail<H>(record: &Record<'_, H>, hide_stamp: bool, out: &mut Vec<u8>) {
+    if let Some(stamp) = record.stamp.filter(|_| !hide_stamp) {
+        out.extend_from_slice(br#","run_id":"#);
+        text::quoted_text(stamp.run_id, RUN_ID, out);
+        out.extend_from_slice(br#","seq":"#);
+        text::number(stamp.seq, out);
+    }
     for (field, bytes) in [(&br#","key_size":"#[..], record.key), (br#","value_size":"#, record.value)] {
         out.extend_from_slice(field);
         match bytes {

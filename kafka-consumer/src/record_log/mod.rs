@@ -15,6 +15,7 @@ mod text;
 mod time;
 mod value;
 
+use common::stamp::Stamp;
 pub use document::MAX_DEPTH;
 pub use path::{FieldPath, FieldPathError};
 
@@ -22,7 +23,7 @@ pub use path::{FieldPath, FieldPathError};
 pub const DEFAULT_MAX_LINE_BYTES: usize = 15 * 1024;
 
 /// Bytes that the fields which are never cut may need; a smaller limit counts as this one.
-pub const MIN_LINE_BYTES: usize = 1024;
+pub const MIN_LINE_BYTES: usize = 1536;
 
 /// A record as Kafka delivered it, borrowed.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ pub struct Record<'a, H> {
     pub partition: i32,
     /// Offset in the partition.
     pub offset: i64,
-    /// When the record was made or stored, if the broker says so.
+    /// When the record was created or appended, if the broker says so.
     pub timestamp: Option<RecordTimestamp>,
     /// Key, `None` for a record without one.
     pub key: Option<&'a [u8]>,
@@ -41,6 +42,8 @@ pub struct Record<'a, H> {
     pub value: Option<&'a [u8]>,
     /// Names and values of the headers in their order, of the type `Iterator<Item = (&[u8], Option<&[u8]>)> + Clone`.
     pub headers: H,
+    /// The run that sent the record, and its number there; `None` leaves them out.
+    pub stamp: Option<Stamp<'a>>,
     /// Microseconds from sending to receiving, negative when the clocks disagree; `None` leaves the field out.
     pub latency_us: Option<i64>,
     /// Trace that the record belongs to, 32 hexadecimal digits; `None` leaves the field out.

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use common::stamp;
+
 use super::{
     document,
     path::{FieldPath, Segment, Target},
@@ -18,7 +20,10 @@ pub(super) fn compile(paths: Vec<FieldPath>) -> (Redaction, Fields) {
     for FieldPath(target) in paths {
         match target {
             Target::Key => redaction.key = true,
-            Target::Header(name) => redaction.headers.push(name),
+            Target::Header(name) => {
+                redaction.stamp |= hides(&name, stamp::HEADER.as_bytes());
+                redaction.headers.push(name);
+            }
             Target::Field(path) => fields.paths.push(path),
         }
     }
@@ -29,17 +34,23 @@ pub(super) fn compile(paths: Vec<FieldPath>) -> (Redaction, Fields) {
 #[derive(Debug, Default)]
 pub(super) struct Redaction {
     pub key: bool,
+    /// Whether the stamp is one of the headers to hide, and so what the line says from it.
+    pub stamp: bool,
     headers: Vec<Segment>,
 }
 
 impl Redaction {
     /// What to show of a header: nothing is hidden where there is nothing.
     pub fn header<'a>(&self, name: &[u8], value: Option<&'a [u8]>) -> Option<&'a [u8]> {
-        let hidden = self.headers.iter().any(|hidden| match hidden {
-            Segment::Any => true,
-            Segment::Name(hidden) => hidden.as_bytes().eq_ignore_ascii_case(name),
-        });
+        let hidden = self.headers.iter().any(|hidden| hides(hidden, name));
         value.map(|value| if hidden { REDACTED.as_bytes() } else { value })
+    }
+}
+
+fn hides(hidden: &Segment, header: &[u8]) -> bool {
+    match hidden {
+        Segment::Any => true,
+        Segment::Name(hidden) => hidden.as_bytes().eq_ignore_ascii_case(header),
     }
 }
 

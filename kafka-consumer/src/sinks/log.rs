@@ -3,8 +3,6 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::exit::Exit;
-use common::kafka::headers::{SENT_US, TRACEPARENT, micros, trace_id};
-use common::kafka::native::Headers;
 use common::verdict::Verdict;
 use consume::{Fault, Sink, Stop};
 use prometheus::IntCounter;
@@ -55,14 +53,13 @@ impl LogSink {
 
 impl Sink for LogSink {
     fn record(&mut self, record: &consume::Record<'_>) -> Result<(), Fault> {
-        let (sent_us, trace_id) = envelope(record.headers.clone());
         let timestamp = match record.timestamp {
             Timestamp::NotAvailable => None,
             Timestamp::CreateTime(ms) => Some(RecordTimestamp::Create(ms)),
             Timestamp::LogAppendTime(ms) => Some(RecordTimestamp::LogAppend(ms)),
         };
         let now_us = self.now_us();
-        let sent_us = sent_us.or(timestamp.map(|timestamp| match timestamp {
+        let sent_us = record.stamp.map(|stamp| stamp.sent_us).or(timestamp.map(|timestamp| match timestamp {
             RecordTimestamp::Create(ms) | RecordTimestamp::LogAppend(ms) => ms.saturating_mul(1000),
         }));
         let latency_us = sent_us.map(|sent_us| now_us.saturating_sub(sent_us));
@@ -77,8 +74,9 @@ impl Sink for LogSink {
             key: record.key,
             value: record.value,
             headers: record.headers.clone(),
+            stamp: record.stamp,
             latency_us,
-            trace_id,
+            trace_id: record.trace_id,
         };
         self.log.line(now_us, &record, &mut self.output.buffer);
         self.records += 1;
@@ -117,20 +115,6 @@ impl Sink for LogSink {
     fn is_closed(&mut self) -> bool {
         self.output.is_closed()
     }
-}
-
-/// When the message was sent, in microseconds since 1970, and the trace it belongs to, as its headers say.
-fn envelope<'a>(headers: Headers<'a>) -> (Option<i64>, Option<&'a str>) {
-    let (mut sent_us, mut trace) = (None, None);
-    for (name, value) in headers {
-        let Some(value) = value else { continue };
-        if name == SENT_US.as_bytes() {
-            sent_us = micros(value);
-        } else if name == TRACEPARENT.as_bytes() {
-            trace = trace_id(value);
-        }
-    }
-    (sent_us, trace)
 }
 
 /// Microseconds since 1970.

@@ -21,24 +21,24 @@ fn settings_that_cannot_work_are_refused_by_name() {
     let cases: &[(&[&str], &[&str])] = &[
         (&["--tpoic", "x"], &["--tpoic", "--topic"]),
         (&["stray"], &["not a flag"]),
-        (&["-n", "0"], &["--max-messages", "1.."]),
-        (&["-n=-1"], &["--max-messages"]),
-        (&["-n", "99999999999999999999"], &["--max-messages"]),
-        (&["-n", "many"], &["--max-messages (CONSUMER_MAX_MESSAGES)", "invalid digit"]),
+        (&["-n", "0"], &["--max-records", "1.."]),
+        (&["-n=-1"], &["--max-records"]),
+        (&["-n", "99999999999999999999"], &["--max-records"]),
+        (&["-n", "many"], &["--max-records (CONSUMER_MAX_RECORDS)", "invalid digit"]),
         (&["-p", "5-3"], &["--partitions", "0,3-5"]),
         (&["-p", "0,,1"], &["--partitions"]),
         (&["-p", "0", "-t", "a,b"], &["--partitions", "exactly one topic"]),
         (&["-p", "0", "-t", "^a.*"], &["--partitions", "exactly one topic"]),
         (&["--from", "middle"], &["--from", "offset:N"]),
         (&["--from", "time:yesterday"], &["--from", "time:-1h"]),
-        (&["--timeout", "5s"], &["--timeout", "--max-messages", "--exit-at-end"]),
+        (&["--timeout", "5s"], &["--timeout", "--max-records", "--exit-at-end"]),
         (&["--timeout", "5", "-n", "1"], &["--timeout", "500ms"]),
         (&["--timeout", "0s", "-n", "1"], &["--timeout", "more than zero"]),
         (&["-t", "no/topic"], &["--topic", "no/topic", "1 to 249"]),
         (&["-t", "^["], &["--topic", "^["]),
         (&["-t", ","], &["--topic", "empty"]),
         (&["--redact", "a..b"], &["--redact", "a..b"]),
-        (&["--max-line", "100"], &["--max-line", "1024"]),
+        (&["--max-line", "100"], &["--max-line", "1536"]),
         (&["--max-line", "long"], &["--max-line", "15KiB"]),
         (&["--format", "xml"], &["--format", "json", "raw"]),
         (&["--group", "a", "-X", "group.id=b"], &["--group", "-X", "group.id"]),
@@ -82,7 +82,7 @@ fn variables_and_files_are_checked_like_flags() {
         let outcome = refused(consumer().env(name, value));
         assert!(outcome.stderr.contains(named), "{name}={value} should name {named}\n{outcome}");
     };
-    refused_with("CONSUMER_MAX_MESSAGES", "0", "--max-messages");
+    refused_with("CONSUMER_MAX_RECORDS", "0", "--max-records");
     refused_with("CONSUMER_FROM", "middle", "--from");
     refused_with("KAFKA_PASSWORD_FILE", "/nowhere/password", "KAFKA_PASSWORD_FILE");
     refused_with("RUST_LOG", "a=b=c", "RUST_LOG");
@@ -118,7 +118,7 @@ fn the_effective_settings_are_shown_with_where_they_came_from() {
     assert_eq!(origin("KAFKA_TOPIC=from-file"), ".env.shared");
     assert_eq!(origin("KAFKA_CONSUMER_GROUP=from-environment"), "environment");
     assert_eq!(origin("CONSUMER_RACK=from-flag"), "flag --rack");
-    assert_eq!(origin("CONSUMER_FROM=stored"), "default");
+    assert_eq!(origin("CONSUMER_FROM=committed"), "default");
     assert_eq!(origin("KAFKA_PASSWORD=[redacted]"), "KAFKA_PASSWORD, .env.secret");
     assert_eq!(origin("fetch.min.bytes=7"), "-X");
     assert_eq!(origin("sasl.password=[redacted]"), "KAFKA_PASSWORD");

@@ -20,7 +20,7 @@ const NAMES: &[(&str, &str, &[&str])] = &[
     ("kafka_consumer_http_requests_total", "counter", &["path", "status"]),
     ("kafka_consumer_lag_records", "gauge", &["partition", "topic"]),
     ("kafka_consumer_last_poll_timestamp_seconds", "gauge", &[]),
-    ("kafka_consumer_log_bytes_total", "counter", &[]),
+    ("kafka_consumer_output_bytes_total", "counter", &[]),
     ("kafka_consumer_oauth_token_requests_total", "counter", &["result"]),
     ("kafka_consumer_rebalances_total", "counter", &["kind"]),
     ("kafka_consumer_record_bytes_total", "counter", &["partition", "topic"]),
@@ -101,7 +101,7 @@ fn known_series_start_at_zero() {
         "commit_seconds_count",
         r#"http_requests_total{path="/livez",status="200"}"#,
         r#"http_requests_total{path="/version",status="200"}"#,
-        "log_bytes_total",
+        "output_bytes_total",
         r#"oauth_token_requests_total{result="error"}"#,
         r#"oauth_token_requests_total{result="ok"}"#,
         r#"rebalances_total{kind="assign"}"#,
@@ -132,7 +132,7 @@ fn counters_are_what_was_logged_and_the_lag_goes_to_zero() {
         assert_eq!(served.metric(&of("record_bytes_total")), Some(count), "values of one digit without keys");
     }
     let number = |series: &str| served.metric(&format!("kafka_consumer_{series}")).unwrap();
-    assert_eq!(number("log_bytes_total"), served.process.stdout().len() as f64);
+    assert_eq!(number("output_bytes_total"), served.process.stdout().len() as f64);
     assert_eq!(number("end_to_end_latency_seconds_count"), 7.0);
     assert_eq!(number("assigned_partitions"), 2.0);
     assert_eq!(number(r#"rebalances_total{kind="assign"}"#), 1.0);

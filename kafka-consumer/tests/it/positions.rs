@@ -15,22 +15,24 @@ fn ok(outcome: Outcome) -> String {
 }
 
 #[test]
-fn given_partitions_start_at_the_beginning_the_end_or_an_offset() {
+fn given_partitions_start_at_the_earliest_the_latest_or_an_offset() {
     let cluster = Cluster::new(2);
     cluster.produce(&numbered(0..10, 2));
     let read = |from: &[&str]| numbers(&ok(cluster.run(&[&["-p", "1", "--exit-at-end"], from].concat())));
-    assert_eq!(read(&[]), [1, 3, 5, 7, 9], "without a group nothing is stored: the beginning");
-    assert_eq!(read(&["--from", "beginning"]), [1, 3, 5, 7, 9]);
+    assert_eq!(read(&[]), [1, 3, 5, 7, 9], "without a group nothing is committed: the earliest");
+    assert_eq!(read(&["--from", "earliest"]), [1, 3, 5, 7, 9]);
     assert_eq!(read(&["--from", "offset:3"]), [7, 9]);
-    assert_eq!(read(&["--from", "end"]), [0; 0]);
+    assert_eq!(read(&["--from", "latest"]), [0; 0]);
+    assert_eq!(read(&["--from", "beginning"]), [1, 3, 5, 7, 9], "another word for the earliest");
+    assert_eq!(read(&["--from", "end"]), [0; 0], "another word for the latest");
     assert_eq!(read(&["--from", "offset:5"]), [0; 0], "the offset of the next record to come");
 }
 
 #[test]
-fn from_the_end_only_what_comes_later_is_read() {
+fn from_the_latest_only_what_comes_later_is_read() {
     let cluster = Cluster::new(1);
     cluster.produce(&numbered(0..5, 1));
-    let process = cluster.consumer().args(["-p", "0", "--from", "end"]).spawn().unwrap();
+    let process = cluster.consumer().args(["-p", "0", "--from", "latest"]).spawn().unwrap();
     // Ready means assigned, and the fetcher asks the end right after: a record may come before, so one is sent until one shows.
     process.wait_for_stderr_event("ready", SOON).unwrap();
     let deadline = Instant::now() + SOON;
@@ -69,7 +71,7 @@ fn an_empty_topic_ends_at_once() {
 }
 
 #[test]
-fn max_messages_is_exact_and_may_go_with_the_end() {
+fn max_records_is_exact_and_may_go_with_the_end() {
     let cluster = Cluster::new(1);
     cluster.produce(&numbered(0..500, 1));
     let limited = cluster.run(&["-p", "0", "-n", "123"]);
@@ -111,15 +113,15 @@ fn a_regular_expression_takes_the_topics_it_matches_as_a_whole() {
 }
 
 #[test]
-fn a_group_starts_where_it_is_told_to_whatever_is_stored() {
+fn a_group_starts_where_it_is_told_to_whatever_is_committed() {
     let cluster = Cluster::new(1);
     cluster.produce(&numbered(0..6, 1));
     let read = |flags: &[&str]| numbers(&ok(cluster.member("g").args(flags).run(SOON).unwrap()));
-    assert_eq!(read(&["-n", "4"]), [0, 1, 2, 3], "nothing stored: the beginning");
-    assert_eq!(read(&["--from", "beginning", "-n", "2"]), [0, 1]);
-    assert_eq!(read(&["--from", "stored", "-n", "1"]), [2]);
+    assert_eq!(read(&["-n", "4"]), [0, 1, 2, 3], "nothing committed: the earliest");
+    assert_eq!(read(&["--from", "earliest", "-n", "2"]), [0, 1]);
+    assert_eq!(read(&["--from", "committed", "-n", "1"]), [2]);
     assert_eq!(read(&["--from", "offset:5", "-n", "1"]), [5]);
-    assert_eq!(read(&["--from", "end", "--exit-at-end"]), [0; 0]);
+    assert_eq!(read(&["--from", "latest", "--exit-at-end"]), [0; 0]);
     assert_eq!(read(&["--exit-at-end"]), [0; 0], "all was committed");
 }
 

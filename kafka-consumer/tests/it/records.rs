@@ -47,26 +47,27 @@ fn timeless(mut line: Value) -> Value {
 #[test]
 fn a_line_has_every_field_of_its_record() {
     let now_us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
-    let sent_us = (now_us - 60_000_000).to_string();
+    let stamp = format!("1;run a;17;{};0badcafe;9d6f2c11", now_us - 60_000_000);
     let trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
     let traceparent = format!("00-{trace_id}-00f067aa0ba902b7-01");
     let record = NewRecord::value(r#"{"dev": true, "seq": 17}"#)
         .key("17")
-        .header("run-id", Some(b"a"))
-        .header("sent-us", Some(sent_us.as_bytes()))
+        .header("stamp", Some(stamp.as_bytes()))
+        .header("stamp", Some(b"1;an older run;18;1;0badcafe;9d6f2c11"))
         .header("traceparent", Some(traceparent.as_bytes()))
         .timestamp(RECORD_TIME);
     let line = line(record, &[]);
     let latency = line["latency_ms"].as_f64().unwrap();
-    assert!((60_000.0..60_000.0 + SOON.as_secs_f64() * 1e3).contains(&latency), "since sent-us: {latency}");
+    assert!((60_000.0..60_000.0 + SOON.as_secs_f64() * 1e3).contains(&latency), "since it was sent: {latency}");
     let logged = line["timestamp"].as_str().unwrap();
     assert!(logged.len() == "2026-11-23T11:15:27.123456Z".len() && logged.ends_with('Z'), "{logged}");
     let expected = json!({
-        "level": "INFO", "event": "record", "topic": TOPIC, "partition": 0, "offset": 0,
+        "v": 1, "level": "INFO", "event": "record", "topic": TOPIC, "partition": 0, "offset": 0,
         "record_timestamp": "2023-11-14T22:13:20.123Z", "timestamp_type": "create",
         "key": "17", "key_size": 2,
         "value": {"dev": true, "seq": 17}, "value_encoding": "json", "value_size": 24,
-        "headers": [["run-id", "a"], ["sent-us", sent_us], ["traceparent", traceparent]],
+        "headers": [["stamp", stamp], ["stamp", "1;an older run;18;1;0badcafe;9d6f2c11"], ["traceparent", traceparent]],
+        "run_id": "run a", "seq": 17,
         "trace_id": trace_id,
     });
     assert_eq!(timeless(line), expected);
@@ -239,9 +240,9 @@ fn redacted_fields_keys_and_headers_are_not_shown_in_any_form() {
 
 #[test]
 fn people_read_one_line_a_record() {
-    let record = NewRecord::value(r#"{"seq":17}"#).key("17").header("run-id", Some(b"a"));
+    let record = NewRecord::value(r#"{"seq":17}"#).key("17").header("tenant", Some(b"a"));
     let line = text(&[record], &["--format", "human"]);
-    assert!(line.contains(&format!("{TOPIC}[0]@0 key=17 {{\"seq\":17}} run-id=a ")), "{line}");
+    assert!(line.contains(&format!("{TOPIC}[0]@0 key=17 {{\"seq\":17}} tenant=a ")), "{line}");
     assert!(line.ends_with(" ms\n") && !line.contains('\x1b'), "no colors outside of a terminal: {line:?}");
 }
 

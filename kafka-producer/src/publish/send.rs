@@ -32,7 +32,7 @@ impl Publisher<'_> {
         let began = Instant::now();
         let mut message = Message::default();
         let mut clock = Clock::new();
-        let mut envelope = Envelope::new(self.config.run_headers.then_some(self.config.run_id.as_str()));
+        let mut envelope = Envelope::new(self.config.stamp.clone());
         for nth in 0.. {
             if limit.is_some_and(|limit| nth >= limit) {
                 break;

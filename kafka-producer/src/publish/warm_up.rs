@@ -13,7 +13,7 @@ use super::{NAP, Publisher, SILENCE};
 use crate::config::Config;
 use crate::context::Context;
 
-/// How long the brokers may take to make a topic.
+/// How long the brokers may take to create a topic.
 const CREATION: Duration = Duration::from_secs(30);
 
 impl Publisher<'_> {
@@ -56,13 +56,13 @@ impl Publisher<'_> {
                 Known::Refused(failure) => return Err(failure),
                 Known::Missing => {
                     self.client.reached();
-                    if let Some(layout) = create.take() {
+                    if let Some(new) = create.take() {
                         let left =
                             self.stop.deadline.map_or(CREATION, |deadline| deadline.saturating_duration_since(now));
                         let context = SharedContext(Arc::clone(&self.client));
-                        topic::create(properties, context, name, layout, left.min(CREATION))
+                        topic::create(properties, context, name, new, left.min(CREATION))
                             .map_err(|verdict| self.client.refused().unwrap_or(verdict))?;
-                        tracing::info!(event = "topic_created", topic = name, "the topic was missing and was made");
+                        tracing::info!(event = "topic_created", topic = name, "created the missing topic");
                         continue;
                     }
                     if now - *missing_since.get_or_insert(now) >= topic::GRACE {

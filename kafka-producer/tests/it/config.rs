@@ -95,6 +95,7 @@ fn wrong_flags_are_named_with_their_variable() {
         (&["-t", "no topic"], &["--topic", "is not a topic name"]),
         (&["-t", ".."], &["--topic", "is not a topic name"]),
         (&["--run-id", "a\nb"], &["--run-id (PRODUCER_RUN_ID)", "control characters"]),
+        (&["--run-id", "a;b"], &["--run-id (PRODUCER_RUN_ID)", "semicolons"]),
         (&["--value", "{{sequ}}"], &["the value template", "column 1", "{{sequ}}", "{{seq}}"]),
         (&["-k", "{{seq"], &["the key template", "without `}}`"]),
         (&["-H", CANARY], &["header number 1", "name=template"]),
@@ -104,7 +105,7 @@ fn wrong_flags_are_named_with_their_variable() {
         (&["--shard", "0"], &["JOB_COMPLETION_INDEX (--shard)", "PRODUCER_SHARDS"]),
         (&["--shards", "3"], &["PRODUCER_SHARDS (--shards) is 3", "completionMode: Indexed"]),
         (&["--shards", "3", "--shard", "3"], &["is 3", "0 to 2"]),
-        (&["--shards", "3", "--shard", "0", "-i", "-"], &["--input -", "shared out"]),
+        (&["--shards", "3", "--shard", "0", "-i", "-"], &["--input -", "divided"]),
         (&["--transactional-id", "t", "--timeout", "16m"], &["--transactional-id", "15 minutes"]),
         (&["--transactional-id", "t", "-r", "1/m", "-n", "100"], &["--transactional-id", "6000 s"]),
     ];
@@ -324,7 +325,7 @@ fn mistakes_in_env_files_are_named_without_their_values() {
 
 #[test]
 fn a_setting_of_the_consumer_may_stand_in_a_common_env_file() {
-    let folder = env_files(&[(".env.shared", "KAFKA_CONSUMER_GROUP=readers\nCONSUMER_MAX_MESSAGES=5\n")]);
+    let folder = env_files(&[(".env.shared", "KAFKA_CONSUMER_GROUP=readers\nCONSUMER_MAX_RECORDS=5\n")]);
     run(producer().current_dir(folder.path()).arg("config")).expect_code(0).unwrap();
 }
 

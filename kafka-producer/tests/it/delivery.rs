@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::pipe;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use common::stamp::Stamp;
 use serde_json::Value;
 use testbed::http;
 use testbed::process::Signal;
@@ -13,8 +14,8 @@ use testbed::records::Record;
 use crate::support::*;
 
 /// Microseconds since 1970.
-fn now_us() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()
+fn now_us() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
 }
 
 #[test]
@@ -57,6 +58,7 @@ fn each_message_arrives_once_and_the_report_counts_it() {
     assert_eq!(cluster.sequences(), (0..1000).collect::<Vec<_>>());
     let partitions: BTreeSet<i32> = records.iter().map(|record| record.partition).collect();
     assert_eq!(partitions, (0..6).collect(), "all partitions are used");
+    let mut attempts = BTreeSet::new();
     for record in &records {
         let sequence = sequence(record);
         assert_eq!(record.key.as_deref(), Some(sequence.to_string().as_bytes()));
@@ -64,11 +66,21 @@ fn each_message_arrives_once_and_the_report_counts_it() {
         let parts = (&value["dev"], &value["run_id"], &value["seq"]);
         assert_eq!(parts, (&Value::from(true), &Value::from("run-1"), &Value::from(sequence)));
         let names: Vec<&str> = record.headers.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["run-id", "seq", "sent-us"]);
-        assert_eq!(record.header("run-id").as_deref(), Some("run-1"));
-        let sent: u128 = record.header("sent-us").unwrap().parse().unwrap();
-        assert!((before..=after).contains(&sent), "{before} {sent} {after}");
+        assert_eq!(names, ["stamp"]);
+        let stamp = record.header("stamp").unwrap();
+        let stamp = Stamp::parse(stamp.as_bytes()).unwrap();
+        assert_eq!(stamp.run_id, "run-1");
+        assert!((before..=after).contains(&stamp.sent_us), "{before} {stamp:?} {after}");
+        assert!(stamp.matches(record.key.as_deref(), record.value.as_deref()), "{stamp:?}");
+        attempts.insert(stamp.attempt);
     }
+    assert_eq!(attempts.len(), 1, "drawn once");
+
+    cluster.run(&["-n", "1", "--run-id", "run-1", "-k", "again"]).expect_code(0).unwrap();
+    let records = cluster.records();
+    let again = records.iter().find(|record| record.key.as_deref() == Some(b"again")).unwrap();
+    let stamp = again.header("stamp").unwrap();
+    assert!(!attempts.contains(&Stamp::parse(stamp.as_bytes()).unwrap().attempt), "another process: {stamp}");
 }
 
 #[test]
@@ -113,7 +125,7 @@ fn keys_values_and_headers_follow_their_templates() {
     let records = cluster.records();
     assert_eq!(cluster.values(), [r#"{"n":0,"by":"r"}"#, r#"{"n":1,"by":"r"}"#]);
     assert_eq!(records[1].key.as_deref(), Some(&b"k-1"[..]));
-    let own: Vec<_> = records[1].headers.iter().skip(3).cloned().collect();
+    let own: Vec<_> = records[1].headers.iter().skip(1).cloned().collect();
     assert_eq!(
         own,
         [("a".to_owned(), Some(b"1".to_vec())), ("a".to_owned(), Some(Vec::new()))],
@@ -232,7 +244,9 @@ fn a_dry_run_asks_no_broker_and_can_be_fed_back() {
     assert_eq!(cluster.values(), ["v0 ü", "v1 ü", "v2 ü", "v3 ü", "v4 ü"]);
     assert_eq!(records[3].key.as_deref(), Some(&b"k3"[..]));
     let headers: BTreeMap<_, _> = records[3].headers.iter().cloned().collect();
-    assert_eq!((headers["run-id"].as_deref(), headers["seq"].as_deref()), (Some(&b"dry"[..]), Some(&b"3"[..])));
+    let stamp = headers["stamp"].as_deref().and_then(Stamp::parse).unwrap();
+    assert_eq!((stamp.run_id, stamp.seq), ("dry", 3));
+    assert!(stamp.matches(records[3].key.as_deref(), records[3].value.as_deref()), "{stamp:?}");
     assert_eq!(headers["a"].as_deref(), Some(&b"1"[..]));
 }
 

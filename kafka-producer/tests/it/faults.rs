@@ -59,9 +59,9 @@ fn an_unknown_topic_is_refused_after_a_grace_and_not_made() {
     let report = report(&outcome, 4);
     assert_nothing_sent(&report, 5);
     assert_says(text(&report, "message"), &["topic tset does not exist", &servers, "--create-topic"]);
-    assert!(began.elapsed() >= Duration::from_secs(3), "a topic that was just made is not known everywhere at once");
-    let made = records::count(&records::client_config(&servers), "tset");
-    assert!(made.is_err(), "a question must not make a topic: {made:?}");
+    assert!(began.elapsed() >= Duration::from_secs(3), "a topic that was just created is not known everywhere at once");
+    let created = records::count(&records::client_config(&servers), "tset");
+    assert!(created.is_err(), "a look-up must not create a topic: {created:?}");
 }
 
 #[test]

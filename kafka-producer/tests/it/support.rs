@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use common::stamp::{self, Stamp};
 use serde_json::Value;
 use tempfile::TempDir;
 use testbed::http;
@@ -79,9 +80,10 @@ impl Cluster {
     }
 }
 
-/// The sequence number in a record's headers.
+/// The number in a record's stamp.
 pub fn sequence(record: &Record) -> u64 {
-    record.header("seq").unwrap().parse().unwrap()
+    let value = record.header(stamp::HEADER).unwrap();
+    Stamp::parse(value.as_bytes()).unwrap().seq
 }
 
 /// The report of a program that ended with this code. It always adds up and never contradicts the exit code.

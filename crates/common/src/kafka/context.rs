@@ -230,7 +230,7 @@ impl ClientState {
     }
 }
 
-/// The context of a client that needs nothing more than its state, such as one that makes topics.
+/// The context of a client that needs nothing more than its state, such as one that creates topics.
 #[derive(Clone)]
 pub struct SharedContext(pub Arc<ClientState>);
 

@@ -1,19 +1,7 @@
-//! The headers that tie a message to its run: written by the producer, read by whoever measures.
+//! The header of a trace, by W3C Trace Context. The header of a run is in `stamp.rs`.
 
-/// The run that sent the message.
-pub const RUN_ID: &str = "run-id";
-/// The message's number in its run, from 0, decimal.
-pub const SEQUENCE: &str = "seq";
-/// When the message was sent: microseconds since the Unix epoch, decimal.
-pub const SENT_US: &str = "sent-us";
-/// W3C trace context.
+/// Name of the header.
 pub const TRACEPARENT: &str = "traceparent";
-
-/// The microseconds inside a [`SENT_US`] value: decimal digits and nothing else, at most 18, which no overflow can come of.
-pub fn micros(sent_us: &[u8]) -> Option<i64> {
-    let well_formed = (1..=18).contains(&sent_us.len()) && sent_us.iter().all(u8::is_ascii_digit);
-    well_formed.then(|| sent_us.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
-}
 
 /// The trace id inside a `traceparent` value, when that is well-formed: `00-<32 hex>-<16 hex>-<2 hex>`.
 pub fn trace_id(traceparent: &[u8]) -> Option<&str> {
@@ -27,16 +15,7 @@ pub fn trace_id(traceparent: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{micros, trace_id};
-
-    #[test]
-    fn only_digits_are_a_time() {
-        assert_eq!(micros(b"1795460885374581"), Some(1_795_460_885_374_581));
-        assert_eq!(micros(b"999999999999999999"), Some(999_999_999_999_999_999));
-        for bad in ["", "-1", "+1", " 1", "1.5", "yesterday", "1000000000000000000"] {
-            assert_eq!(micros(bad.as_bytes()), None, "{bad}");
-        }
-    }
+    use super::trace_id;
 
     #[test]
     fn only_well_formed_trace_ids_are_taken() {

@@ -69,7 +69,7 @@ pub struct Partition {
     /// Whether this client works on it.
     #[serde(default)]
     pub desired: bool,
-    /// Records between the last stable (or high) offset and the one stored; -1 when unknown.
+    /// Records between the last stable (or high) offset and librdkafka's stored one; -1 when unknown.
     #[serde(default = "unknown")]
     pub consumer_lag_stored: i64,
     /// The same for the offset committed.
@@ -93,8 +93,8 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Records that are still to be logged, if that is known: behind the stored offset, else behind the committed one,
-    /// else (nothing was ever stored) behind what was polled.
+    /// Records that are still to be logged, if that is known: behind librdkafka's stored offset, else behind the committed
+    /// one, else (nothing was logged or committed yet) behind what was polled.
     pub fn lag(&self) -> Option<i64> {
         let polled = (self.ls_offset >= 0 && self.next_offset >= 0)
             .then(|| (self.ls_offset - self.next_offset).max(0) + self.fetchq_cnt);

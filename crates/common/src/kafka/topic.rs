@@ -1,9 +1,9 @@
-//! Questions about a topic: does it exist, how many partitions has it, and making it when that was asked for.
+//! A topic: whether it exists, how many partitions it has, and its creation where that was asked for.
 
 use std::str::FromStr;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{self, AdminClient, AdminOptions, TopicReplication};
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -83,14 +83,14 @@ pub fn check_name(topic: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// How a topic is to be made: `6:3` is six partitions of three replicas, `6` leaves the replicas to the broker.
+/// A topic to create: `6:3` is six partitions of three replicas, `6` leaves the replicas to the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct NewTopic {
     partitions: i32,
     replication: Option<i32>,
 }
 
-impl FromStr for Layout {
+impl FromStr for NewTopic {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -105,7 +105,7 @@ impl FromStr for Layout {
     }
 }
 
-/// Makes a topic, if it is not there yet. Blocks for `timeout` at most.
+/// Creates a topic unless it exists; `false` when it did. Blocks for `timeout` at most.
 ///
 /// # Errors
 /// What the broker said.
@@ -113,7 +113,7 @@ pub fn create(
     properties: &Properties,
     context: SharedContext,
     topic: &str,
-    layout: Layout,
+    new: NewTopic,
     timeout: Duration,
 ) -> Result<bool, Verdict> {
     let mut connection = Properties::new();
@@ -125,12 +125,12 @@ pub fn create(
     }
     let admin: AdminClient<SharedContext> =
         client_config(&connection).create_with_context(context).map_err(|error| super::error::creation(&error))?;
-    let replication = TopicReplication::Fixed(layout.replication.unwrap_or(-1));
+    let replication = TopicReplication::Fixed(new.replication.unwrap_or(-1));
     let options = AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout));
-    let new_topic = [NewTopic::new(topic, layout.partitions, replication)];
+    let new_topic = [admin::NewTopic::new(topic, new.partitions, replication)];
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
-        .map_err(|error| Verdict::new(Exit::Incomplete, format!("no runtime for making the topic: {error}")))?;
+        .map_err(|error| Verdict::new(Exit::Incomplete, format!("no runtime for creating the topic: {error}")))?;
     let results = runtime.block_on(admin.create_topics(&new_topic, &options));
     // An error of the request as a whole, whatever its code, means that no broker has answered it.
     let (code, answered) = match results {
@@ -144,7 +144,7 @@ pub fn create(
         return Ok(false);
     }
     let exit = if answered && class(code) != Class::Unreachable { Exit::Refused } else { Exit::Unreachable };
-    let reason = format!("topic {topic} cannot be made: {code} ({})", name(code));
+    let reason = format!("topic {topic} cannot be created: {code} ({})", name(code));
     Err(Verdict::new(exit, with_hint(&reason, code)))
 }
 
@@ -161,11 +161,11 @@ mod tests {
     }
 
     #[test]
-    fn layouts() {
-        assert_eq!("6:3".parse(), Ok(Layout { partitions: 6, replication: Some(3) }));
-        assert_eq!("6".parse(), Ok(Layout { partitions: 6, replication: None }));
+    fn new_topics() {
+        assert_eq!("6:3".parse(), Ok(NewTopic { partitions: 6, replication: Some(3) }));
+        assert_eq!("6".parse(), Ok(NewTopic { partitions: 6, replication: None }));
         for bad in ["", "0", "-1:1", "6:", "6:3:1", "six"] {
-            assert!(bad.parse::<Layout>().is_err(), "{bad}");
+            assert!(bad.parse::<NewTopic>().is_err(), "{bad}");
         }
     }
 }

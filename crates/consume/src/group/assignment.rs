@@ -200,7 +200,13 @@ impl Group<'_> {
         self.metrics.rebalances.with_label_values(&[kind.label()]).inc();
         let assigned = self.partitions.len();
         self.metrics.assigned.set(assigned as i64);
-        tracing::info!(event = "rebalance", kind = kind.label(), partitions = count, assigned, "the assignment changed");
+        tracing::info!(
+            event = "rebalance",
+            kind = kind.label(),
+            partitions = count,
+            assigned,
+            "the assignment changed"
+        );
     }
 }
 

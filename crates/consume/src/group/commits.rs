@@ -98,7 +98,9 @@ fn consequence(code: RDKafkaErrorCode) -> String {
     use RDKafkaErrorCode as Code;
     match code {
         Code::AssignmentLost | Code::IllegalGeneration | Code::UnknownMemberId | Code::FencedMemberEpoch => {
-            format!("offsets are not committed, as the group has revoked the partitions: their records will be read again: {code}")
+            format!(
+                "offsets are not committed, as the group has revoked the partitions: their records will be read again: {code}"
+            )
         }
         _ => format!("offsets are not committed yet, the next commit includes them: {code}"),
     }

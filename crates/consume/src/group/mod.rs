@@ -347,7 +347,8 @@ impl<'a> Group<'a> {
     /// Which partitions were not read to their end, as a sentence.
     pub fn unended(&self) -> Option<String> {
         let unended: Vec<TopicPartition> = self.partitions.unended().cloned().collect();
-        (self.settings.exit_at_end && !unended.is_empty()).then(|| format!("{} not at the end", placement::shown(&unended)))
+        (self.settings.exit_at_end && !unended.is_empty())
+            .then(|| format!("{} not at the end", placement::shown(&unended)))
     }
 
     /// Whether this member has been told its part.

@@ -88,7 +88,13 @@ pub(crate) struct Placement {
 impl Placement {
     /// Partitions to be assigned. `is_first`: only the first assignment starts where the run was told to; what is assigned
     /// later was read by another member.
-    pub fn assign(id: usize, partitions: Vec<TopicPartition>, settings: &Settings, is_first: bool, now: Instant) -> Self {
+    pub fn assign(
+        id: usize,
+        partitions: Vec<TopicPartition>,
+        settings: &Settings,
+        is_first: bool,
+        now: Instant,
+    ) -> Self {
         let start = if is_first { settings.from } else { Start::Committed };
         let needed = |kind: Kind| match kind {
             Kind::Ends => settings.exit_at_end,

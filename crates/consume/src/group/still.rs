@@ -67,7 +67,10 @@ impl Group<'_> {
             if is_one_shot && now.saturating_duration_since(damage.since) >= ONE_SHOT {
                 return Err(Verdict::new(
                     Exit::Incomplete,
-                    format!("the batch at offset {} of {} fails its checksum: its records cannot be read", damage.offset, slot.place),
+                    format!(
+                        "the batch at offset {} of {} fails its checksum: its records cannot be read",
+                        damage.offset, slot.place
+                    ),
                 ));
             }
             if damage.retry_at.is_some_and(|at| at <= now) {

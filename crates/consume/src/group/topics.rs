@@ -123,12 +123,17 @@ impl Topics {
 
     /// Which topic is missing or not known yet, as a sentence.
     pub fn waiting_for(&self) -> Option<String> {
-        let mut missing: Vec<&str> =
-            self.topics.iter().filter(|(_, topic)| topic.missing_since.is_some()).map(|(name, _)| name.as_str()).collect();
+        let mut missing: Vec<&str> = self
+            .topics
+            .iter()
+            .filter(|(_, topic)| topic.missing_since.is_some())
+            .map(|(name, _)| name.as_str())
+            .collect();
         missing.sort_unstable();
         match missing.as_slice() {
             [] => {
-                let unknown = self.subscribed.iter().find(|name| self.topics.get(*name).is_none_or(|topic| !topic.is_there));
+                let unknown =
+                    self.subscribed.iter().find(|name| self.topics.get(*name).is_none_or(|topic| !topic.is_there));
                 unknown.map(|name| format!("topic {name}: no broker has answered yet whether it exists"))
             }
             [topic] => Some(format!("topic {topic} does not exist")),

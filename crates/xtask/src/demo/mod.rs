@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(long, short = 'b', value_name = "HOST:PORT,..", conflicts_with = "broker")]
     bootstrap_servers: Option<String>,
 
-    /// Topic; made with 6 partitions where it is missing
+    /// Topic; created with 6 partitions where it is missing
     #[arg(long, short = 't', default_value = "demo")]
     topic: String,
 
@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<bool> {
     let received = consumer::shared(Some(&run_id))?;
     let step = Step::begin("kafka-consumer: waiting for its partitions");
     let program = Consumer::program(&programs.consumer, &target.servers, &args.topic);
-    let program = program.args(["--group", &run_id, "--from", "beginning"]).args(target.consumer_args);
+    let program = program.args(["--group", &run_id, "--from", "earliest"]).args(target.consumer_args);
     let consumer = Consumer::start(program, &received)?;
     consumer.wait_until_ready()?;
     step.end();
@@ -103,13 +103,14 @@ pub fn run(args: &Args) -> Result<bool> {
     Ok(well)
 }
 
-/// By the producer itself: an input without a line is a run of no messages, and the topic is made before it.
+/// By the producer itself: an input without a line is a run of no messages, and the topic is created before it.
 fn create_topic(programs: &Programs, servers: &str, topic: &str) -> Result<()> {
     let program = Program::new(&programs.producer).args(["--bootstrap-servers", servers, "--topic", topic]);
-    let layout = target::PARTITIONS.to_string();
-    let made =
-        program.args(["--input", "-", "--create-topic", &layout, "--timeout", "30s"]).run(Duration::from_secs(60))?;
-    made.expect_code(0).with_context(|| format!("the topic {topic} can't be made"))?;
+    let partitions = target::PARTITIONS.to_string();
+    let created = program
+        .args(["--input", "-", "--create-topic", &partitions, "--timeout", "30s"])
+        .run(Duration::from_secs(60))?;
+    created.expect_code(0).with_context(|| format!("the topic {topic} can't be created"))?;
     Ok(())
 }
 

@@ -52,7 +52,7 @@ impl Target {
             Broker::Mock => {
                 let step = Step::begin(format!("starting the embedded broker ({MOCK_BROKERS} nodes)"));
                 let mock = Mock::start(MOCK_BROKERS)?;
-                // Made here: the mock cluster has no admin API.
+                // Created here: the mock cluster has no admin API.
                 mock.create_topic(&args.topic, PARTITIONS, MOCK_BROKERS)?;
                 step.end();
                 let servers = mock.bootstrap_servers();

@@ -40,7 +40,7 @@ fn tokens(bench: &mut Bench) -> Result<String> {
     let outcome = with_token(bench.producer(&place), port, SECRET).args(["--messages", "100"]).run(RUN)?;
     ensure!(!outcome.stderr.contains(SECRET), "the secret is in the log");
     Report::of_all(outcome, 100)?;
-    let consumer = bench.consumer(&place).args(["--from", "beginning", "--max-messages", "100", "--timeout", "60s"]);
+    let consumer = bench.consumer(&place).args(["--from", "earliest", "--max-records", "100", "--timeout", "60s"]);
     with_token(consumer, port, SECRET).run(RUN)?.expect_code(0)?;
     Ok("wrong secret: 4 from both; right: 100 delivered and logged".to_owned())
 }
@@ -61,7 +61,7 @@ fn broker_away(bench: &mut Bench) -> Result<String> {
     let port = free_port()?;
     let _server = TokenServer::start(port, SERVICE, &form_encoded(SECRET))?;
     let received = shared(Some(&place.run))?;
-    let program = bench.consumer(&place).args(["--from", "end"]);
+    let program = bench.consumer(&place).args(["--from", "latest"]);
     let consumer = Consumer::start(with_token(program, port, SECRET), &received)?;
     consumer.wait_until_ready()?;
     let program = bench.producer(&place).args(["--messages", &MESSAGES.to_string(), "--rate", "1k/s"]);

@@ -11,10 +11,10 @@ use crate::consumer::{Consumer, lock, shared};
 pub(super) const SCENARIOS: [Scenario; 3] = [
     Scenario {
         name: "start-positions",
-        claim: "beginning, offset, time and given partitions each show exactly the records that they mean",
+        claim: "earliest, offset, time and given partitions each show exactly the records that they mean",
         run: starts,
     },
-    Scenario { name: "start-at-end", claim: "--from end shows only what comes later", run: end },
+    Scenario { name: "start-latest", claim: "--from latest shows only what comes later", run: end },
     Scenario {
         name: "transactions",
         claim: "a committed transaction is seen whole, an aborted one only by read-uncommitted; markers at the end do not hold --exit-at-end",
@@ -28,19 +28,19 @@ const EACH: i64 = 100;
 fn starts(bench: &mut Bench) -> Result<String> {
     let place = filled(bench, "start-positions")?;
     let cases: [(&[&str], usize); 6] = [
-        (&["--from", "beginning"], 200),
+        (&["--from", "earliest"], 200),
         (&["--from", "offset:60"], 80),
         (&["--from", "time:1970-01-01T00:01:31Z"], 20),
-        (&["--from", "beginning", "--partitions", "1"], 100),
+        (&["--from", "earliest", "--partitions", "1"], 100),
         (&["--from", "time:1970-01-01T00:01:31Z", "--partitions", "0-1"], 20),
-        (&["--from", "beginning", "--max-messages", "7"], 7),
+        (&["--from", "earliest", "--max-records", "7"], 7),
     ];
     for (number, (args, expected)) in cases.iter().enumerate() {
         let group = format!("{}-{number}", place.topic);
         let program = Consumer::program(bench.consumer_path(), &place.servers, &place.topic).args(*args);
         // Partitions are read without a group.
         let program = if args.contains(&"--partitions") { program } else { program.args(["--group", &group]) };
-        let program = if args.contains(&"--max-messages") { program } else { program.arg("--exit-at-end") };
+        let program = if args.contains(&"--max-records") { program } else { program.arg("--exit-at-end") };
         let seen = lines(program.run(ARRIVAL)?)?;
         ensure!(seen == *expected, "{args:?} showed {seen} records instead of {expected}");
     }
@@ -48,9 +48,9 @@ fn starts(bench: &mut Bench) -> Result<String> {
 }
 
 fn end(bench: &mut Bench) -> Result<String> {
-    let place = filled(bench, "start-at-end")?;
+    let place = filled(bench, "start-latest")?;
     let received = shared(Some(&place.topic))?;
-    let consumer = Consumer::start(bench.consumer(&place).args(["--from", "end"]), &received)?;
+    let consumer = Consumer::start(bench.consumer(&place).args(["--from", "latest"]), &received)?;
     consumer.wait_until_ready()?;
     Report::of_all(bench.producer(&place).args(["--messages", "50"]).run(RUN)?, 50)?;
     expect_exactly_once(&received, 50)?;
@@ -69,7 +69,7 @@ fn transactions(bench: &mut Bench) -> Result<String> {
 
     let uncommitted = |bench: &Bench| {
         let program = Consumer::program(bench.consumer_path(), &place.servers, &place.topic);
-        program.args(["--isolation", "read-uncommitted", "--partitions", "0-5", "--from", "beginning"])
+        program.args(["--isolation", "read-uncommitted", "--partitions", "0-5", "--from", "earliest"])
     };
     let received = shared(None)?;
     let watcher = Consumer::start(uncommitted(bench), &received)?;
@@ -81,7 +81,7 @@ fn transactions(bench: &mut Bench) -> Result<String> {
     watcher.stop(Signal::TERM)?.expect_code(0)?;
 
     let committed = Consumer::program(bench.consumer_path(), &place.servers, &place.topic);
-    let seen = lines(committed.args(["--partitions", "0-5", "--from", "beginning", "--exit-at-end"]).run(ARRIVAL)?)?;
+    let seen = lines(committed.args(["--partitions", "0-5", "--from", "earliest", "--exit-at-end"]).run(ARRIVAL)?)?;
     ensure!(seen == COMMITTED, "read-committed showed {seen} records");
     let all = lines(uncommitted(bench).arg("--exit-at-end").run(ARRIVAL)?)?;
     ensure!(all >= COMMITTED + 50, "read-uncommitted showed {all} records");

@@ -37,7 +37,7 @@ const SECONDS: Duration = Duration::from_secs(10);
 fn passwords(bench: &mut Bench, mechanism: &str) -> Result<String> {
     let place = bench.login_place(mechanism)?;
     let consumer =
-        |bench: &Bench| bench.consumer(&place).args(["--from", "end", "--max-messages", "1", "--timeout", "60s"]);
+        |bench: &Bench| bench.consumer(&place).args(["--from", "latest", "--max-records", "1", "--timeout", "60s"]);
     for program in [bench.producer(&place), consumer(bench)] {
         let began = Instant::now();
         said(with_login(program, mechanism, USER, "wrong").run(RUN)?.expect_code(4)?, "password")?;
@@ -45,7 +45,7 @@ fn passwords(bench: &mut Bench, mechanism: &str) -> Result<String> {
     }
     let report = with_login(bench.producer(&place), mechanism, USER, PASSWORD).args(["--messages", "100"]).run(RUN)?;
     Report::of_all(report, 100)?;
-    let consumer = bench.consumer(&place).args(["--from", "beginning", "--exit-at-end"]);
+    let consumer = bench.consumer(&place).args(["--from", "earliest", "--exit-at-end"]);
     let consumed = with_login(consumer, mechanism, USER, PASSWORD).run(ARRIVAL)?.expect_code(0)?;
     let lines = consumed.json_lines()?.len();
     ensure!(lines >= 100, "{lines} records were logged");

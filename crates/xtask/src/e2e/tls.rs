@@ -30,7 +30,7 @@ fn server(bench: &mut Bench) -> Result<String> {
     let place = place(&cluster)?;
     let authority = cluster.pki()?.ca_path();
     Report::of_all(with_tls(bench.producer(&place), Some(&authority)).args(["--messages", "100"]).run(RUN)?, 100)?;
-    let consumer = bench.consumer(&place).args(["--max-messages", "100", "--timeout", "60s"]);
+    let consumer = bench.consumer(&place).args(["--max-records", "100", "--timeout", "60s"]);
     with_tls(consumer, Some(&authority)).run(RUN)?.expect_code(0)?;
     let unverified = Report::of(with_tls(bench.producer(&place), None).args(["--timeout", "60s"]).run(RUN)?, 4)?;
     let plain = Report::of(bench.producer(&place).args(["--timeout", "10s"]).run(RUN)?, 3)?;

@@ -18,12 +18,12 @@ pub(super) const SCENARIOS: [Scenario; 4] = [
     },
     Scenario {
         name: "create-topic",
-        claim: "--create-topic makes the topic with as many partitions as asked, and a second run finds it",
+        claim: "--create-topic creates the topic with as many partitions as asked, and a second run finds it",
         run: create_topic,
     },
     Scenario {
         name: "later-topic",
-        claim: "a consumer waits, unready, for a topic, and logs it all when it is made",
+        claim: "a consumer waits, unready, for a topic, and logs it all once it is created",
         run: later_topic,
     },
     Scenario {
@@ -42,7 +42,7 @@ fn unknown_topic(bench: &mut Bench) -> Result<String> {
 }
 
 fn create_topic(bench: &mut Bench) -> Result<String> {
-    let place = bench.no_topic("made-by-producer")?;
+    let place = bench.no_topic("created-by-producer")?;
     for run in 1..=2 {
         let produced = bench.producer(&place).args(["--create-topic", "3", "--messages", "50"]).run(RUN)?;
         Report::of_all(produced, 50)?;
@@ -53,7 +53,7 @@ fn create_topic(bench: &mut Bench) -> Result<String> {
     cluster.leader_of(&place.topic, 2)?;
     let fourth = cluster.wait_for_leader(&place.topic, 3, Duration::ZERO, |_| true);
     ensure!(fourth.is_err(), "there are more than 3 partitions");
-    Ok("made with 3 partitions, then found".to_owned())
+    Ok("created with 3 partitions, then found".to_owned())
 }
 
 fn later_topic(bench: &mut Bench) -> Result<String> {

@@ -26,16 +26,17 @@ fn embedded(value: &str) -> String {
 
 #[test]
 fn a_line_has_these_fields_in_this_order() {
-    let headers: [Header<'_>; 2] = [(b"run-id", Some(b"a")), (b"seq", Some(b"17"))];
-    let mut record = record(Some(b"17"), Some(br#"{"dev":true,"seq":17}"#), &headers);
+    let headers: [Header<'_>; 2] = [(b"stamp", Some(STAMP)), (b"tenant", Some(b"b"))];
+    let mut record = stamped(Some(b"17"), Some(br#"{"dev":true,"seq":17}"#), &headers);
     record.latency_us = Some(3400);
     record.trace_id = Some("0af7651916cd43dd8448eb211c80319c");
     assert_eq!(
         text(&Options::default(), &record),
         concat!(
-            r#"{"timestamp":"2026-11-23T11:15:27.123456Z","level":"INFO","event":"record","topic":"test","#,
+            r#"{"v":1,"timestamp":"2026-11-23T11:15:27.123456Z","level":"INFO","event":"record","topic":"test","#,
             r#""partition":0,"offset":42,"record_timestamp":"2026-11-23T11:15:27.120Z","timestamp_type":"create","#,
-            r#""key":"17","value":{"dev":true,"seq":17},"value_encoding":"json","headers":[["run-id","a"],["seq","17"]],"#,
+            r#""key":"17","value":{"dev":true,"seq":17},"value_encoding":"json","headers":[["stamp","#,
+            r#""1;a;17;1795432527120056;0badcafe;9d6f2c11"],["tenant","b"]],"run_id":"a","seq":17,"#,
             r#""key_size":2,"value_size":21,"latency_ms":3.4,"trace_id":"0af7651916cd43dd8448eb211c80319c"}"#,
             "\n"
         )
@@ -49,7 +50,7 @@ fn what_is_absent_is_null_or_left_out() {
     assert_eq!(
         text(&Options::default(), &record),
         concat!(
-            r#"{"timestamp":"2026-11-23T11:15:27.123456Z","level":"INFO","event":"record","topic":"test","#,
+            r#"{"v":1,"timestamp":"2026-11-23T11:15:27.123456Z","level":"INFO","event":"record","topic":"test","#,
             r#""partition":0,"offset":42,"record_timestamp":null,"timestamp_type":null,"key":null,"#,
             r#""value":null,"value_encoding":null,"headers":[],"key_size":null,"value_size":null}"#,
             "\n"

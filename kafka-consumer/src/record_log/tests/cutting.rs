@@ -1,4 +1,5 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
+use common::stamp;
 
 use super::{
     super::{DEFAULT_MAX_LINE_BYTES, MIN_LINE_BYTES},
@@ -160,6 +161,8 @@ fn the_smallest_limit_holds_the_longest_rest() {
     record.timestamp = Some(RecordTimestamp::LogAppend(i64::MIN));
     record.latency_us = Some(i64::MIN);
     record.trace_id = Some(&long);
+    let run_id = "\"".repeat(stamp::RUN_ID_BYTES);
+    record.stamp = Some(Stamp { run_id: &run_id, seq: u64::MAX, sent_us: i64::MAX, attempt: 0, checksum: 0 });
     for format in [Format::Json, Format::Human] {
         for color in [false, true] {
             let options = Options { format, color, ..options.clone() };

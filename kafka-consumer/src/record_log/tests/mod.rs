@@ -8,6 +8,7 @@ mod random;
 mod redaction;
 mod terminal;
 
+use common::stamp::Stamp;
 use serde_json::Value;
 
 use super::{Format, Options, Record, RecordLog, RecordTimestamp};
@@ -27,9 +28,20 @@ fn record<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>, headers: &'a [Head
         key,
         value,
         headers: headers.iter().copied(),
+        stamp: None,
         latency_us: None,
         trace_id: None,
     }
+}
+
+const STAMP: &[u8] = b"1;a;17;1795432527120056;0badcafe;9d6f2c11";
+
+/// A record of a run.
+fn stamped<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>, headers: &'a [Header<'a>]) -> Record<'a, Headers<'a>> {
+    let mut record = record(key, value, headers);
+    record.stamp = Stamp::parse(STAMP);
+    assert!(record.stamp.is_some());
+    record
 }
 
 /// A record that has nothing but a value.

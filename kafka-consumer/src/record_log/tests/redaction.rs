@@ -130,6 +130,19 @@ fn keys_and_headers_are_hidden_but_not_their_absence() {
 }
 
 #[test]
+fn a_hidden_stamp_is_hidden_where_the_line_repeats_it() {
+    let headers: [Header<'_>; 1] = [(b"stamp", Some(STAMP))];
+    let record = stamped(None, Some(b"v"), &headers);
+    for path in ["header:stamp", "header:Stamp", "header:*"] {
+        let line = json(&hiding(&[path]), &record);
+        assert_eq!(line["headers"], json!([["stamp", "[redacted]"]]), "{path}");
+        assert!(line.get("run_id").is_none() && line.get("seq").is_none(), "{path}: {line}");
+    }
+    let line = json(&hiding(&["header:tenant", "key"]), &record);
+    assert_eq!((&line["run_id"], &line["seq"]), (&json!("a"), &json!(17)));
+}
+
+#[test]
 fn other_formats_redact_as_well() {
     let value = br#"{"password": "secret", "n": 1}"#;
     let headers: [Header<'_>; 1] = [(b"h", Some(b"secret"))];

@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn a_human_line_reads_well() {
     let headers: [Header<'_>; 5] = [
-        (b"run-id", Some(b"a")),
+        (b"tenant", Some(b"a")),
         (b"note", Some(b"two words")),
         (b"none", None),
         (b"empty", Some(b"")),
@@ -13,12 +13,23 @@ fn a_human_line_reads_well() {
     record.latency_us = Some(3400);
     assert_eq!(
         text(&human(false), &record),
-        "11:15:27.123 test[0]@42 key=17 {\"dev\":true} run-id=a note=\"two words\" none empty=\"\" bin=base64:/w== 3.4 ms\n"
+        "11:15:27.123 test[0]@42 key=17 {\"dev\":true} tenant=a note=\"two words\" none empty=\"\" bin=base64:/w== 3.4 ms\n"
     );
     assert_eq!(
         text(&human(true), &super::record(None, Some(b"hello"), &headers[..1])),
-        "\x1b[2m11:15:27.123\x1b[0m \x1b[36mtest[0]@42\x1b[0m hello\x1b[2m run-id=a\x1b[0m\n"
+        "\x1b[2m11:15:27.123\x1b[0m \x1b[36mtest[0]@42\x1b[0m hello\x1b[2m tenant=a\x1b[0m\n"
     );
+}
+
+#[test]
+fn a_stamp_is_for_machines() {
+    let headers: [Header<'_>; 2] = [(b"stamp", Some(STAMP)), (b"tenant", Some(b"a"))];
+    let line = text(&human(false), &stamped(None, Some(b"hello"), &headers));
+    assert_eq!(line, "11:15:27.123 test[0]@42 hello tenant=a\n");
+    // A header of that name that is none.
+    let headers: [Header<'_>; 1] = [(b"stamp", Some(b"2nd class"))];
+    let line = text(&human(false), &record(None, Some(b"hello"), &headers));
+    assert_eq!(line, "11:15:27.123 test[0]@42 hello stamp=\"2nd class\"\n");
 }
 
 #[test]
@@ -93,8 +104,8 @@ fn times_that_no_clock_shows_do_not_panic() {
             RecordLog::new(options).line(now_us, &of_value(b"v"), &mut out);
             let line = String::from_utf8(out.clone()).unwrap();
             let expected = match (format, now_us) {
-                (Format::Json, -1) => "{\"timestamp\":\"1969-12-31T23:59:59.999999Z\",",
-                (Format::Json, _) => "{\"timestamp\":null,",
+                (Format::Json, -1) => "{\"v\":1,\"timestamp\":\"1969-12-31T23:59:59.999999Z\",",
+                (Format::Json, _) => "{\"v\":1,\"timestamp\":null,",
                 (_, -1) => "23:59:59.999 ",
                 _ => "--:--:--.--- ",
             };

@@ -24,7 +24,9 @@ fn uncommitted(partitions: &mut Partitions) -> Vec<(i32, i64)> {
     let list = partitions.take_uncommitted().unwrap();
     let mut offsets: Vec<_> = list
         .iter()
-        .flat_map(|list| list.elements().iter().map(|e| (e.partition(), e.offset().to_raw().unwrap())).collect::<Vec<_>>())
+        .flat_map(|list| {
+            list.elements().iter().map(|e| (e.partition(), e.offset().to_raw().unwrap())).collect::<Vec<_>>()
+        })
         .collect();
     offsets.sort_unstable();
     offsets
