@@ -28,7 +28,7 @@ use common::args::{Given, SECRETS};
 use common::config::{Problems, show};
 use common::exit::Exit;
 use common::health::Health;
-use common::kafka::{self, ClientState};
+use common::kafka::{self, ClientState, promises};
 use common::life::{self, Said, Surroundings};
 use common::metrics::Program;
 use common::shutdown::Shutdown;
@@ -48,8 +48,7 @@ pub fn main() -> ExitCode {
 
 fn run() -> Result<Exit, Exit> {
     let program = kafka::program(NAME, env!("CARGO_PKG_VERSION"));
-    let command = || args::command(life::version(&program));
-    let Said { matches, layers, mut problems } = life::said(command)?;
+    let Said { command, matches, layers, mut problems } = life::said(args::command(life::version(&program)))?;
     let typed = args::Args::from_arg_matches(&matches).map_err(|_| Exit::Usage)?;
     let (run_args, matches, only_show) = match (&typed.command, matches.subcommand()) {
         (Some(Command::Healthcheck(args)), _) => return Ok(healthcheck(args.listen)),
@@ -59,7 +58,7 @@ fn run() -> Result<Exit, Exit> {
     problems.note(common::logging::start(&run_args.log));
     let config = Config::new(&run_args, Given(&matches), &layers, &mut problems);
     if only_show {
-        print!("{}", show::settings(&command(), &matches, &layers, &SECRETS, &config.properties));
+        print!("{}", show::settings(&command, &matches, &layers, &SECRETS, &config.properties));
     }
     problems.into_result().map_err(|problems: Problems| life::report_problems(NAME, &problems))?;
     if only_show {
@@ -68,6 +67,7 @@ fn run() -> Result<Exit, Exit> {
     for miss in layers.near_misses() {
         tracing::warn!(event = "unknown_variable", "{miss}");
     }
+    promises::warn(&config.weakened);
     start(config, program)
 }
 

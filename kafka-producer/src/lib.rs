@@ -24,6 +24,7 @@ use common::args::{Given, SECRETS};
 use common::config::{Problems, show};
 use common::exit::Exit;
 use common::health::Health;
+use common::kafka::promises::{self, Guarantees};
 use common::kafka::{self, ClientState};
 use common::life::{self, Said, Surroundings};
 use common::metrics::Program;
@@ -52,8 +53,7 @@ pub fn main() -> ExitCode {
 
 fn run() -> Result<Exit, Exit> {
     let program = kafka::program(NAME, env!("CARGO_PKG_VERSION"));
-    let command = || args::command(life::version(&program));
-    let Said { matches, layers, mut problems } = life::said(command)?;
+    let Said { command, matches, layers, mut problems } = life::said(args::command(life::version(&program)))?;
     let typed = args::Args::from_arg_matches(&matches).map_err(|error| error.exit_code()).map_err(|_| Exit::Usage)?;
     let (run_args, matches, only_show) = match (&typed.command, matches.subcommand()) {
         (Some(Command::Config(run)), Some((_, matches))) => (run.as_ref().clone(), matches.clone(), true),
@@ -62,7 +62,7 @@ fn run() -> Result<Exit, Exit> {
     problems.note(common::logging::start(&run_args.log));
     let config = Config::new(&run_args, Given(&matches), &layers, &mut problems);
     let shown =
-        only_show.then(|| life::print(&show::settings(&command(), &matches, &layers, &SECRETS, &config.properties)));
+        only_show.then(|| life::print(&show::settings(&command, &matches, &layers, &SECRETS, &config.properties)));
     problems.into_result().map_err(|problems: Problems| life::report_problems(NAME, &problems))?;
     if let Some(exit) = shown {
         return Ok(exit);
@@ -70,6 +70,7 @@ fn run() -> Result<Exit, Exit> {
     for miss in layers.near_misses() {
         tracing::warn!(event = "unknown_variable", "{miss}");
     }
+    promises::warn(&config.weakened);
     start(config, program)
 }
 
@@ -113,7 +114,7 @@ struct Work {
 }
 
 impl Work {
-    fn run(self) -> Exit {
+    fn run(mut self) -> Exit {
         let mut source = match Source::open(&self.config.spec) {
             Ok(source) => source,
             Err(error) => {
@@ -122,6 +123,9 @@ impl Work {
                 return life::report_problems(NAME, &problems);
             }
         };
+        if let Some(bytes) = source.known_size() {
+            self.config.make_room(bytes);
+        }
         if self.config.dry_run {
             return dry_run::print(&self.config, &mut source);
         }
@@ -148,7 +152,8 @@ impl Work {
             &self.config.run_id,
             &self.config.topic,
             Ending { requested, enqueued, counts, elapsed, exit, message },
-        );
+        )
+        .with(Guarantees::of(&self.config.weakened));
         report.show(self.config.report);
         report.leave(&self.config.termination_log);
         exit

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::exit::Exit;
+use common::kafka::promises::Guarantees;
 use serde::Serialize;
 
 use crate::args::ReportFormat;
@@ -29,6 +30,9 @@ pub struct Report {
     bytes: u64,
     seconds: f64,
     messages_per_second: u64,
+    /// What the counts are worth, if settings took something from it.
+    #[serde(flatten)]
+    guarantees: Guarantees,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_ms: Option<Latencies>,
     errors: BTreeMap<String, u64>,
@@ -83,6 +87,7 @@ impl Report {
             bytes: counts.bytes,
             seconds: (seconds * 1e3).round() / 1e3,
             messages_per_second: rate.round() as u64,
+            guarantees: Guarantees::default(),
             delivery_ms: counts.latencies_us.map(|values| {
                 let [p50, p95, p99, max] = values.map(|micros| micros as f64 / 1e3);
                 Latencies { p50, p95, p99, max }
@@ -92,6 +97,12 @@ impl Report {
             exit_code: exit.code(),
             message: message.map(|message| cut(message, MESSAGE_BYTES)),
         }
+    }
+
+    /// Says which promises the settings gave up.
+    pub fn with(mut self, guarantees: Guarantees) -> Self {
+        self.guarantees = guarantees;
+        self
     }
 
     /// The verdict.
@@ -121,6 +132,12 @@ impl Report {
                 "delivery",
                 format!("p50 {} ms, p95 {} ms, p99 {} ms, max {} ms", ms.p50, ms.p95, ms.p99, ms.max),
             ));
+        }
+        if let Some(acks) = &self.guarantees.acks {
+            rows.push(("acks", acks.clone()));
+        }
+        if self.guarantees.idempotence.is_some() {
+            rows.push(("idempotent", "no".to_owned()));
         }
         for (error, count) in &self.errors {
             rows.push(("error", format!("{error}: {count}")));

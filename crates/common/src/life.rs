@@ -14,7 +14,6 @@ use crate::admin::{self, Admin};
 use crate::config::{Layers, Problems};
 use crate::exit::Exit;
 use crate::health::Health;
-use crate::logging;
 use crate::shutdown::{Shutdown, Signal};
 
 /// After a second signal the work may take this long to write its report.
@@ -22,6 +21,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a person said, by flags, variables and files.
 pub struct Said {
+    /// The command line as it can be typed.
+    pub command: Command,
     /// The parsed flags and variables.
     pub matches: ArgMatches,
     /// Where each variable came from.
@@ -30,21 +31,15 @@ pub struct Said {
     pub problems: Problems,
 }
 
-/// Reads env files, environment and flags. Must come before any thread exists.
+/// Reads env files, environment and flags.
 ///
 /// # Errors
 /// The process's exit code, after `--help`, `--version` or a message on stderr.
-pub fn said(command: impl Fn() -> Command) -> Result<Said, Exit> {
+pub fn said(command: Command) -> Result<Said, Exit> {
     let mut problems = Problems::new();
-    let layers = Layers::load(&mut problems);
-    let mut names = variables(&command());
-    // No flag has it, as its form is that of the library.
-    names.push(logging::FILTER.to_owned());
-    layers.export(&names, &mut problems);
-    // Made anew: clap takes the variables' values when an argument is made.
-    let mut command = without_values(command());
-    match command.try_get_matches_from_mut(std::env::args_os()) {
-        Ok(matches) => Ok(Said { matches, layers, problems }),
+    let mut layers = Layers::load(std::env::vars_os(), &mut problems);
+    match layers.parse(&command, std::env::args_os(), &mut problems) {
+        Ok(matches) => Ok(Said { command, matches, layers, problems }),
         Err(error) => {
             let exit = refused_flags(&error, &command);
             if exit != Exit::Ok && !problems.is_empty() {
@@ -53,11 +48,6 @@ pub fn said(command: impl Fn() -> Command) -> Result<Said, Exit> {
             Err(exit)
         }
     }
-}
-
-/// `--help` names the variables, and does not show what is in them: `KAFKA_PROPERTIES` may hold a password by mistake.
-fn without_values(command: Command) -> Command {
-    command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(without_values)
 }
 
 /// Writes what somebody asked for to stdout. A closed pipe, as of `| head`, ends it quietly.

@@ -10,20 +10,15 @@ use tracing_subscriber::fmt::time::SystemTime;
 
 use crate::args::{LogArgs, LogFormat};
 
-/// The variable that says in detail what is logged.
-pub const FILTER: &str = "RUST_LOG";
-
-/// Starts the log. `RUST_LOG` decides what is logged, else `DEBUG`, else INFO.
+/// Starts the log. `--log-filter` decides what is logged, else `--debug`, else INFO.
 ///
 /// # Errors
-/// When `RUST_LOG` is not a filter.
+/// When the filter is none.
 pub fn start(args: &LogArgs) -> Result<(), String> {
-    let filter = match std::env::var(FILTER) {
-        Ok(filter) if !filter.is_empty() => {
-            filter.parse::<EnvFilter>().map_err(|error| format!("{FILTER}: {error}"))?
-        }
-        _ if args.debug => EnvFilter::new("debug"),
-        _ => EnvFilter::new("info"),
+    let filter = match &args.log_filter {
+        Some(filter) => filter.parse::<EnvFilter>().map_err(|error| format!("--log-filter (RUST_LOG): {error}"))?,
+        None if args.debug => EnvFilter::new("debug"),
+        None => EnvFilter::new("info"),
     };
     let json = match args.log_format {
         LogFormat::Json => true,

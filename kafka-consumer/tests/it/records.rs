@@ -222,7 +222,8 @@ fn redacted_fields_keys_and_headers_are_not_shown_in_any_form() {
             NewRecord::value("canary in no document"),
         ]
     };
-    let redact = ["--redact", "user.email,items.*.card,key,header:token"];
+    let paths = ["user.email", "items.*.card", "key", "header:token"];
+    let redact: Vec<_> = paths.iter().flat_map(|path| ["--redact", path]).collect();
     let lines = logged(&records(), &redact);
     assert_eq!(
         lines[0]["value"],
