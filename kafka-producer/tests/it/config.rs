@@ -219,15 +219,15 @@ fn secrets_are_refused_in_arguments() {
     }
 }
 
-/// Each way to set a raw property; the folder holds the file of the third.
-fn each_way(property: &str) -> Vec<(Program, tempfile::TempDir)> {
+/// Each way to set a raw property, with these arguments before it; the folder holds the file of the third.
+fn each_way(args: &[&str], property: &str) -> Vec<(Program, tempfile::TempDir)> {
     let (folder, path) = file("client.properties", format!("{property}\n"));
-    let in_file = secretive().args(["--properties-file", arg(&path)]);
+    let program = || secretive().args(args);
     let nothing = || tempfile::tempdir().unwrap();
     vec![
-        (secretive().args(["-X", property]), nothing()),
-        (secretive().env("KAFKA_PROPERTIES", property.replace(';', r"\;")), nothing()),
-        (in_file, folder),
+        (program().args(["-X", property]), nothing()),
+        (program().env("KAFKA_PROPERTIES", property.replace(';', r"\;")), nothing()),
+        (program().args(["--properties-file", arg(&path)]), folder),
     ]
 }
 
@@ -241,7 +241,8 @@ fn settings_that_run_code_are_refused_before_they_do() {
         trace.display()
     );
     fs::write(&source, code).unwrap();
-    let compiler = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    let compiler =
+        std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
     assert!(compiler.unwrap().success());
     let library = arg(&library);
     for (key, value) in [
@@ -251,11 +252,13 @@ fn settings_that_run_code_are_refused_before_they_do() {
         ("ssl.providers", library),
         ("sasl.kerberos.kinit.cmd", "touch was-here"),
     ] {
-        for (program, _folder) in each_way(&format!("{key}={value}")) {
-            refused(program.args(["-b", NOWHERE, "--security-protocol", "SSL", "--timeout", "1s"]), &[key, "run code"]);
+        let property = format!("{key}={value}");
+        for (program, _folder) in each_way(&["-b", NOWHERE, "--security-protocol", "SSL", "--timeout", "1s"], &property)
+        {
+            refused(program, &[key, "run code"]);
         }
-        for (program, _folder) in each_way(&format!("{key}={value}")) {
-            let outcome = run(program.arg("config")).expect_code(2).unwrap();
+        for (program, _folder) in each_way(&["config"], &property) {
+            let outcome = run(program).expect_code(2).unwrap();
             assert_says(&outcome.stderr, &[key, "run code"]);
         }
     }
@@ -278,8 +281,8 @@ fn settings_that_would_make_the_report_a_lie_are_refused() {
         ("internal.termination.signal=9", "belongs to the program"),
     ];
     for (property, says) in cases {
-        for (program, _folder) in each_way(property) {
-            refused(program.args(["-b", NOWHERE, "--timeout", "1s"]), &[says]);
+        for (program, _folder) in each_way(&["-b", NOWHERE, "--timeout", "1s"], property) {
+            refused(program, &[says]);
         }
     }
 }
@@ -306,21 +309,23 @@ fn what_weakens_the_verdict_is_warned_of_and_reported() {
 
 #[test]
 fn a_login_in_an_address_is_refused_and_never_shown() {
-    let addresses = ["user:c4n4ry-s3cr3t@127.0.0.1:1", "user%3Ac4n4ry-s3cr3t%40127.0.0.1:1", "http://u:c4n4ry-s3cr3t@a:1"];
+    let addresses =
+        ["user:c4n4ry-s3cr3t@127.0.0.1:1", "user%3Ac4n4ry-s3cr3t%40127.0.0.1:1", "http://u:c4n4ry-s3cr3t@a:1"];
     let urls = ["http://id:c4n4ry-s3cr3t@127.0.0.1:1/t", "https://id%3ac4n4ry-s3cr3t%40127.0.0.1:1/t"];
     let mut programs = Vec::new();
     for address in addresses {
         let folder = env_files(&[(".env.shared", &format!("KAFKA_BOOTSTRAP_SERVERS={address}\n"))]);
         programs.push((producer().current_dir(folder.path()), folder));
         programs.push((producer().args(["-b", address]), tempfile::tempdir().unwrap()));
-        programs.extend(each_way(&format!("bootstrap.servers={address}")));
-        programs.extend(each_way(&format!("metadata.broker.list={address}")));
+        programs.extend(each_way(&[], &format!("bootstrap.servers={address}")));
+        programs.extend(each_way(&[], &format!("metadata.broker.list={address}")));
     }
     for url in urls {
-        let login = ["--security-protocol", "SASL_PLAINTEXT", "--sasl-mechanism", "OAUTHBEARER", "--oauth-client-id", "i"];
+        let login =
+            ["--security-protocol", "SASL_PLAINTEXT", "--sasl-mechanism", "OAUTHBEARER", "--oauth-client-id", "i"];
         let program = producer().args(login).env("KAFKA_OAUTH_CLIENT_SECRET", "x").args(["--oauth-token-url", url]);
         programs.push((program, tempfile::tempdir().unwrap()));
-        programs.extend(each_way(&format!("sasl.oauthbearer.token.endpoint.url={url}")));
+        programs.extend(each_way(&[], &format!("sasl.oauthbearer.token.endpoint.url={url}")));
     }
     let paths = ["--properties-file", "--value-file", "--ssl-ca-location", "-f"];
     programs.extend(paths.map(|flag| (producer().args([flag, urls[0]]), tempfile::tempdir().unwrap())));
