@@ -190,13 +190,9 @@ pub struct LogArgs {
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "auto")]
     pub log_format: LogFormat,
 
-    /// Log more; --log-filter says it in detail
+    /// Log more; RUST_LOG says it in detail
     #[arg(long, env = "DEBUG", value_parser = BoolishValueParser::new())]
     pub debug: bool,
-
-    /// What is logged, by level and target, such as info,librdkafka=debug [default: info, or debug with --debug]
-    #[arg(long, env = "RUST_LOG", value_name = "FILTER")]
-    pub log_filter: Option<String>,
 }
 
 /// Form of the operational log.

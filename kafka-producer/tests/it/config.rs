@@ -274,7 +274,7 @@ fn settings_that_would_make_the_report_a_lie_are_refused() {
         ("test.mock.num.brokers=3", "nothing would be delivered"),
         ("transactional.id=t", "--transactional-id"),
         ("statistics.interval.ms=0", "readiness"),
-        ("log_level=0", "--log-filter"),
+        ("log_level=0", "RUST_LOG"),
         ("enabled_events=0", "belongs to the program"),
         ("log.queue=false", "belongs to the program"),
         ("offset.store.method=file", "belongs to the program"),

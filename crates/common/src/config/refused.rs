@@ -11,7 +11,7 @@ const REFUSED: [(&str, &str); 14] = [
     ("ssl.providers", RUNS_CODE),
     ("sasl.kerberos.kinit.cmd", RUNS_CODE),
     ("transactional.id", "needs more than a property: use --transactional-id"),
-    ("log_level", "has no effect here: use --log-filter, and -X debug=... for librdkafka's own lines"),
+    ("log_level", "has no effect here: use RUST_LOG, and -X debug=... for librdkafka's own lines"),
     ("log.queue", OURS),
     ("enabled_events", OURS),
     ("internal.termination.signal", OURS),

@@ -79,6 +79,7 @@ pub fn document(commands: &Commands) -> Result<String> {
     tables(&mut text, &commands.of_consumer());
     text.push_str("\n## Variables only\n\n| Variable | What it does |\n|---|---|\n");
     writeln!(text, "| `{ENV_DIR}` | The folder of {} |", ENV_FILES.map(|name| format!("`{name}`")).join(" and "))?;
+    writeln!(text, "| `RUST_LOG` | What is logged on stderr, in detail, such as `info,librdkafka=debug` |")?;
     properties(&mut text)?;
     text.push_str("\n## Exit codes\n\n| Code | Outcome | Meaning |\n|---|---|---|\n");
     for exit in Exit::ALL {

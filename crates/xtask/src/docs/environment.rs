@@ -53,6 +53,7 @@ pub fn variables(commands: &Commands) -> String {
     let mut names = commands.variables();
     names.extend(SECRETS.iter().flat_map(|secret| [secret.name.to_owned(), secret.file.to_owned()]));
     names.extend(ALIASES.iter().map(|(alias, _)| (*alias).to_owned()));
+    names.push("RUST_LOG".to_owned());
     names.sort();
     names.dedup();
     names.join("\n") + "\n"
