@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use common::args::{Given, Listen};
 use common::config::{Connection, Layers, Problems, Properties, connection};
-use common::kafka;
 use common::kafka::native::Isolation as Level;
+use common::kafka::promises::{self, Weakness};
+use common::kafka::{self, defaults};
 use consume::{FIXED, Reset, Settings, Subscription};
 
 use crate::args::{Format, GroupProtocol, Isolation, RunArgs, Start};
@@ -33,6 +34,8 @@ pub struct Config {
     pub listen: Listen,
     /// What the brokers are called, and the source of tokens.
     pub connection: Connection,
+    /// Which settings weaken what the program promises by default.
+    pub weakened: Vec<Weakness>,
 }
 
 impl Config {
@@ -47,7 +50,8 @@ impl Config {
         if args.timeout.is_some() && args.max_records.is_none() && !args.exit_at_end {
             problems.add("--timeout needs --max-records or --exit-at-end: an endless consumer has no deadline");
         }
-        kafka::check(&properties, problems);
+        kafka::check(&mut properties, problems);
+        let weakened = promises::check(&properties, problems);
         let max_poll_interval =
             properties.get("max.poll.interval.ms").and_then(|text| text.parse().ok()).unwrap_or(300_000);
         let isolation = properties.get("isolation.level");
@@ -75,6 +79,7 @@ impl Config {
             termination_log: args.termination_log.clone(),
             listen: args.listen,
             connection,
+            weakened,
         }
     }
 
@@ -114,13 +119,19 @@ fn reset(properties: &Properties, problems: &mut Problems) -> Reset {
 }
 
 fn subscription(args: &RunArgs, problems: &mut Problems) -> Subscription {
-    let topics: Vec<String> =
-        args.topics.iter().map(|topic| topic.trim().to_owned()).filter(|topic| !topic.is_empty()).collect();
+    let topics: Vec<String> = args.topics.iter().flat_map(|flag| topics_of(flag)).collect();
     if topics.is_empty() {
         problems.add("--topic (KAFKA_TOPIC) is empty");
     }
-    for topic in topics.iter().filter(|topic| !topic.starts_with('^')) {
-        problems.note(kafka::topic::check_name(topic).map_err(|error| format!("--topic: {error}")));
+    for topic in &topics {
+        if !topic.starts_with('^') {
+            problems.note(kafka::topic::check_name(topic).map_err(|error| format!("--topic: {error}")));
+        } else if matches_a_comma(topic) {
+            problems.add(format!(
+                "--topic {topic}: no topic's name has a comma; give each topic a --topic of its own, and in KAFKA_TOPIC write \\, \
+                 for a comma that separates nothing"
+            ));
+        }
     }
     match (&args.partitions, topics.as_slice()) {
         (Some(list), [topic]) if !topic.starts_with('^') => {
@@ -132,6 +143,39 @@ fn subscription(args: &RunArgs, problems: &mut Problems) -> Subscription {
         }
         (None, _) => Subscription::Group { topics, group: args.group.trim().to_owned() },
     }
+}
+
+/// The topics of one `--topic`: names with commas between them, and at the end maybe a regular expression, which may have commas
+/// of its own.
+fn topics_of(flag: &str) -> Vec<String> {
+    let mut topics = Vec::new();
+    let mut rest = flag.trim();
+    while !rest.is_empty() {
+        let (topic, after) = match rest.split_once(',') {
+            Some(parts) if !rest.starts_with('^') => parts,
+            _ => (rest, ""),
+        };
+        topics.push(topic.trim().to_owned());
+        rest = after.trim_start();
+    }
+    topics.retain(|topic| !topic.is_empty());
+    topics
+}
+
+/// Whether a regular expression has a comma that stands for itself, and not in `{1,2}` or `[a,b]`.
+fn matches_a_comma(expression: &str) -> bool {
+    let mut within = false;
+    let mut characters = expression.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => drop(characters.next()),
+            '{' | '[' => within = true,
+            '}' | ']' => within = false,
+            ',' if !within => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Membership in the group, and when offsets are committed.
@@ -204,24 +248,15 @@ fn fetching(args: &RunArgs, given: Given<'_>, properties: &mut Properties, probl
     properties.fallback("queued.max.messages.kbytes", 4 * 1024);
     // New partitions, and topics that a regular expression matches, are found within a minute, not five.
     properties.fallback("topic.metadata.refresh.interval.ms", 60_000);
-    // A mistyped name must not become a topic.
-    properties.fallback("allow.auto.create.topics", false);
-    // After the first answer librdkafka replaces the bootstrap connection, and pauses for half of this (11 ms at least) before
-    // it connects again, 50 ms by default: a fifth of the time to the first record.
-    properties.fallback("reconnect.backoff.ms", 20);
-    // A broker that comes back is noticed within 2 s, not 10.
-    properties.fallback("reconnect.backoff.max.ms", 2000);
-    if let Some(timeout) = args.timeout {
-        // A dead address is noticed well before the deadline; the second numbers are librdkafka's defaults.
-        let half = (timeout.as_millis() / 2).max(1000);
-        properties.fallback("socket.connection.setup.timeout.ms", half.min(30_000));
-        properties.fallback("api.version.request.timeout.ms", half.min(10_000));
-    }
+    // A batch that was damaged on a disk or on the way is an error, and not a record: 0.05 us a record (measured).
+    properties.fallback("check.crcs", true);
+    defaults::connections(properties, args.timeout);
+    defaults::answers(properties);
 }
 
 fn record_log(args: &RunArgs, problems: &mut Problems) -> record_log::Options {
     let mut redact = Vec::new();
-    for path in args.redact.iter().filter(|path| !path.trim().is_empty()) {
+    for path in &args.redact {
         match path.trim().parse::<FieldPath>() {
             Ok(path) => redact.push(path),
             Err(error) => problems.add(format!("--redact {path:?}: {error}")),
@@ -244,5 +279,36 @@ fn record_log(args: &RunArgs, problems: &mut Problems) -> record_log::Options {
         redact,
         max_line_bytes: (!args.uncut).then_some(args.max_line),
         color: terminal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{matches_a_comma, topics_of};
+
+    #[test]
+    fn a_regular_expression_takes_the_rest_of_its_flag() {
+        let cases: [(&str, &[&str]); 7] = [
+            ("a", &["a"]),
+            ("a, b,", &["a", "b"]),
+            (",", &[]),
+            ("", &[]),
+            ("^a{1,2}", &["^a{1,2}"]),
+            ("a,b,^c{1,2}d[x,y]", &["a", "b", "^c{1,2}d[x,y]"]),
+            ("^a,^b", &["^a,^b"]),
+        ];
+        for (flag, topics) in cases {
+            assert_eq!(topics_of(flag), topics, "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_comma_that_matches_no_name_is_found() {
+        for fine in ["^a{1,2}", "^[a,b]x", r"^a\,b", "^a.*"] {
+            assert!(!matches_a_comma(fine), "{fine}");
+        }
+        for wrong in ["^a,^b", "^a.*,b", "^a{1,2},b"] {
+            assert!(matches_a_comma(wrong), "{wrong}");
+        }
     }
 }

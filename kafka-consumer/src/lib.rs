@@ -72,6 +72,7 @@ impl life::Program for Consumer {
             // Beyond this the group gives the partitions to others: then a restart is better than waiting on.
             stall_limit: config.max_poll_interval,
             endless: !config.run.is_one_shot(),
+            weakened: &config.weakened,
             termination_log: &config.termination_log,
             outlet: if config.run.is_one_shot() { Outlet::Stderr } else { Outlet::TerminationLog },
         }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use common::kafka::promises::Guarantees;
 use common::life;
 use common::report::Report;
 use common::verdict::Verdict;
@@ -19,6 +20,7 @@ pub struct Account {
     /// Messages of this process, where they are known beforehand.
     own: Option<u64>,
     transactional: bool,
+    guarantees: Guarantees,
     tally: Arc<Tally>,
     metrics: ProducerMetrics,
     started: Instant,
@@ -34,6 +36,7 @@ impl Account {
             topic: config.topic.clone(),
             own: config.own_messages(),
             transactional: config.transactional,
+            guarantees: Guarantees::of(&config.weakened),
             tally,
             metrics,
             started: Instant::now(),
@@ -61,7 +64,8 @@ impl Account {
 
 impl life::Account for Account {
     fn report(&self, verdict: &Verdict) -> Report {
-        Outcome::new(&self.run_id, &self.topic, self.progress(), self.tally.counts()).report(verdict)
+        let outcome = Outcome::new(&self.run_id, &self.topic, self.progress(), self.tally.counts());
+        outcome.with(&self.guarantees).report(verdict)
     }
 
     fn undone(&self) -> Option<String> {

@@ -85,6 +85,7 @@ impl life::Program for Producer {
             drain_timeout: config.drain_timeout,
             stall_limit: STALL_LIMIT,
             endless: false,
+            weakened: &config.weakened,
             termination_log: &config.termination_log,
             outlet: Outlet::Stdout { table },
         }
@@ -119,11 +120,14 @@ struct Work {
 }
 
 impl Work {
-    fn run(self, finish: Finish) {
+    fn run(mut self, finish: Finish) {
         let mut source = match Source::open(&self.config.spec) {
             Ok(source) => source,
             Err(error) => return finish.refuse(config::with_causes(&error)),
         };
+        if let Some(bytes) = source.known_size() {
+            self.config.make_room(bytes);
+        }
         if self.config.dry_run {
             return finish.silently(dry_run::print(&self.config, &mut source));
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use common::kafka::promises::Guarantees;
 use common::report::Report;
 use common::verdict::Verdict;
 use serde::Serialize;
@@ -21,6 +22,9 @@ pub struct Outcome<'a> {
     bytes: u64,
     seconds: f64,
     messages_per_second: u64,
+    /// What the counts are worth, if settings took something from it.
+    #[serde(flatten)]
+    guarantees: Guarantees,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_ms: Option<Latencies>,
     errors: BTreeMap<String, u64>,
@@ -65,12 +69,19 @@ impl<'a> Outcome<'a> {
             bytes: counts.bytes,
             seconds: (seconds * 1e3).round() / 1e3,
             messages_per_second: rate.round() as u64,
+            guarantees: Guarantees::default(),
             delivery_ms: counts.latencies_us.map(|values| {
                 let [p50, p95, p99, max] = values.map(|micros| micros as f64 / 1e3);
                 Latencies { p50, p95, p99, max }
             }),
             errors: counts.errors,
         }
+    }
+
+    /// Says which promises the settings gave up.
+    pub fn with(mut self, guarantees: &Guarantees) -> Self {
+        self.guarantees = guarantees.clone();
+        self
     }
 
     /// The report, with the verdict.
@@ -95,6 +106,8 @@ impl<'a> Outcome<'a> {
                 format!("p50 {} ms, p95 {} ms, p99 {} ms, max {} ms", ms.p50, ms.p95, ms.p99, ms.max),
             ));
         }
+        rows.extend(self.guarantees.acks.iter().map(|acks| ("acks", acks.clone())));
+        rows.extend(self.guarantees.idempotence.iter().map(|_| ("idempotent", "no".to_owned())));
         rows.extend(self.errors.iter().map(|(error, count)| ("error", format!("{error}: {count}"))));
         rows
     }

@@ -8,6 +8,7 @@
 //! | [`records`] | records put into and read out of a topic by a plain client |
 //! | [`http`] | one GET on loopback, for `/metrics`, `/livez` and `/readyz` |
 //! | [`ports`] | ports that are free |
+//! | [`visitors`] | a port that counts who comes, and sends everybody away |
 //!
 //! Every wait ends by an event or by its deadline, and a missed deadline says what was seen until then. Everything started
 //! here ends with its owner: dropped, panicked or killed.
@@ -25,3 +26,4 @@ pub mod ports;
 pub mod process;
 pub mod records;
 mod spawn;
+pub mod visitors;

@@ -38,6 +38,10 @@ impl WholeFile {
         self.count
     }
 
+    pub fn size(&self) -> usize {
+        self.content.len()
+    }
+
     pub fn fill(&self, sequence: u64, message: &mut Message) -> Filled {
         if sequence >= self.count {
             return Filled::End;

@@ -135,6 +135,14 @@ impl Source {
         Ok(Filled::Message)
     }
 
+    /// How large each message's value is, where the source read all of it when it was opened.
+    pub fn known_size(&self) -> Option<usize> {
+        match &self.body {
+            Body::File(file) => Some(file.size()),
+            Body::Demo(_) | Body::Template(_) | Body::Payload(_) | Body::Lines(_) => None,
+        }
+    }
+
     /// How many messages there are in the whole run, where the source itself decides it and knows.
     pub fn known_total(&self) -> Option<u64> {
         match &self.body {

@@ -10,6 +10,7 @@ use testbed::mock::Mock;
 use testbed::ports;
 use testbed::process::{Outcome, Process, Signal};
 use testbed::records;
+use testbed::visitors::Visitors;
 
 use crate::support::*;
 
@@ -368,4 +369,13 @@ fn many_producers_side_by_side_do_not_disturb_each_other() {
         thread.join().unwrap();
     }
     assert_eq!(cluster.sequences(), (0..400).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_broker_that_is_away_is_tried_less_and_less_often() {
+    let visitors = Visitors::expect().unwrap();
+    let program = producer().args(["-b", &visitors.address(), "-n", "1", "--timeout", "6s"]);
+    report(&program.run(SOON).unwrap(), 3);
+    // Seven in the first two and a half seconds, then one in two. It were four hundred.
+    assert!((4..=20).contains(&visitors.count()), "{} connections in 6 s", visitors.count());
 }

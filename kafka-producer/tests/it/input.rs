@@ -77,6 +77,28 @@ fn an_empty_input_is_no_messages_and_no_failure() {
 }
 
 #[test]
+fn all_of_standard_input_is_one_message() {
+    let cluster = Cluster::new(1);
+    // More than the queue holds by default, where a message would wait for ever.
+    let bytes = 40 << 20;
+    let send = |input: &[u8], args: &[&str]| {
+        let mut process = cluster.producer().args(args).stdin_piped().spawn().unwrap();
+        process.write_stdin(input).unwrap();
+        process.close_stdin();
+        report(&process.wait(SOON).unwrap(), 0)
+    };
+    assert_eq!(number(&send(b"one\ntwo\n", &["-f", "-", "-n", "2"]), "delivered"), 2);
+    assert_eq!(cluster.values(), ["one\ntwo\n", "one\ntwo\n"]);
+    assert_eq!(cluster.records()[0].header("file-name"), None);
+    let args = ["-f", "-", "--dry-run"];
+    let mut process = cluster.producer().args(args).env("PRODUCER_FILE", "no/such/file").stdin_piped().spawn().unwrap();
+    process.close_stdin();
+    process.wait(SOON).unwrap().expect_code(0).unwrap();
+    let large = send(&vec![b'x'; bytes], &["--file=-", "-z", "gzip"]);
+    assert_eq!(number(&large, "bytes"), bytes as u64);
+}
+
+#[test]
 fn a_whole_file_is_one_message() {
     let cluster = Cluster::new(1);
     let xml = "<orders>\n  <order id=\"1\"/>\n</orders>\n".repeat(50_000);

@@ -1,10 +1,12 @@
 //! The only place that makes a librdkafka configuration, and what both clients share: context, errors, login, topics.
 
 pub mod context;
+pub mod defaults;
 pub mod error;
 pub mod headers;
 pub mod native;
 pub mod oauth;
+pub mod promises;
 pub mod statistics;
 pub mod topic;
 
@@ -34,11 +36,16 @@ pub fn client_config(properties: &Properties) -> ClientConfig {
 
 /// Lets librdkafka check each property alone, so that all its objections are known at once and before any broker is
 /// asked. Its own messages repeat values, so only those of properties that are no secret are passed on.
-pub fn check(properties: &Properties, problems: &mut Problems) {
+///
+/// What is refused is taken out: its name may be mistyped, and then nobody knows whether its value may be printed.
+pub fn check(properties: &mut Properties, problems: &mut Problems) {
+    let mut refused = Vec::new();
     for (key, property) in properties.iter() {
-        let mut alone = Properties::new();
-        alone.fallback(key, &property.value);
-        match client_config(&alone).create_native_config() {
+        let result = alone(key, &property.value).create_native_config();
+        if result.is_err() {
+            refused.push(key.to_owned());
+        }
+        match result {
             Ok(_) => {}
             Err(KafkaError::ClientConfig(_, reason, ..)) if !is_secret(key) => {
                 problems.add(format!("{} ({key}): librdkafka says: {reason}", property.origin));
@@ -47,6 +54,16 @@ pub fn check(properties: &Properties, problems: &mut Problems) {
             Err(_) => problems.add(format!("{} ({key}): librdkafka refuses the value", property.origin)),
         }
     }
+    for key in refused {
+        properties.remove(&key);
+    }
+}
+
+/// A configuration of one property.
+fn alone(key: &str, value: &str) -> ClientConfig {
+    let mut properties = Properties::new();
+    properties.fallback(key, value);
+    client_config(&properties)
 }
 
 /// What runs: the program, the librdkafka in it and what that was built with.
