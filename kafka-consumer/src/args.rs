@@ -1,5 +1,6 @@
 //! All flags of `kafka-consumer`, as typed.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -146,8 +147,24 @@ pub struct RunArgs {
     #[command(flatten)]
     pub connection: ConnectionArgs,
 
+    /// File to write the report to, if it exists: Kubernetes shows it in the pod's status
+    #[arg(
+        long,
+        env = "CONSUMER_TERMINATION_LOG",
+        value_name = "FILE",
+        default_value = "/dev/termination-log",
+        help_heading = "Report and health"
+    )]
+    pub termination_log: PathBuf,
+
     /// Address of the admin server (/metrics, /livez, /readyz, /version), or off
-    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080", help_heading = "Health")]
+    #[arg(
+        long,
+        env = "ADMIN_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:8080",
+        help_heading = "Report and health"
+    )]
     pub listen: Listen,
 
     /// What the program says of itself.

@@ -1,6 +1,7 @@
 //! The validated settings of a run: everything after this sees only these, never flags.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use common::args::{Given, Listen};
@@ -56,6 +57,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// How long the loop may hang in a write before the group gives the partitions to others.
     pub max_poll_interval: Duration,
+    /// Where Kubernetes looks for the report.
+    pub termination_log: PathBuf,
     /// Admin server.
     pub listen: Listen,
     /// What the brokers are called, and the source of tokens.
@@ -89,6 +92,7 @@ impl Config {
             commit_interval: args.commit_interval,
             drain_timeout: args.drain_timeout,
             max_poll_interval: Duration::from_millis(max_poll_interval),
+            termination_log: args.termination_log.clone(),
             listen: args.listen,
             connection,
             properties,

@@ -10,6 +10,7 @@ mod commits;
 pub mod config;
 mod context;
 mod headers;
+mod ledger;
 mod membership;
 pub mod metrics;
 mod output;
@@ -22,119 +23,99 @@ pub mod report;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::FromArgMatches;
-use common::admin::{self, Admin};
-use common::args::{Given, SECRETS};
-use common::config::{Problems, show};
-use common::exit::Exit;
+use common::args::{Given, LogArgs};
+use common::config::{Layers, Problems};
 use common::health::Health;
-use common::kafka::{self, ClientState};
-use common::life::{self, Said, Surroundings};
+use common::kafka::ClientState;
+use common::life::{self, Finish, Job, Parts, Registered, Settings};
 use common::metrics::Program;
+use common::report::Outlet;
 use common::shutdown::Shutdown;
 
-use args::Command;
+use args::RunArgs;
 use config::Config;
-use poll::{Polled, Poller};
-use report::Report;
+use ledger::Ledger;
+use metrics::ConsumerMetrics;
+use poll::Poller;
+use report::Account;
 
 /// The program's name.
 pub const NAME: &str = "kafka-consumer";
 
-/// The whole life of the process, in order.
+/// The whole life of the process.
 pub fn main() -> ExitCode {
-    run().unwrap_or_else(|exit| exit).into()
+    life::main::<Consumer>()
 }
 
-fn run() -> Result<Exit, Exit> {
-    let program = kafka::program(NAME, env!("CARGO_PKG_VERSION"));
-    let command = || args::command(life::version(&program));
-    let Said { matches, layers, mut problems } = life::said(command)?;
-    let typed = args::Args::from_arg_matches(&matches).map_err(|_| Exit::Usage)?;
-    let (run_args, matches, only_show) = match (&typed.command, matches.subcommand()) {
-        (Some(Command::Healthcheck(args)), _) => return Ok(healthcheck(args.listen)),
-        (Some(Command::Config(run)), Some((_, matches))) => (run.as_ref().clone(), matches.clone(), true),
-        _ => (typed.run.clone(), matches, false),
-    };
-    problems.note(common::logging::start(&run_args.log));
-    let config = Config::new(&run_args, Given(&matches), &layers, &mut problems);
-    if only_show {
-        print!("{}", show::settings(&command(), &matches, &layers, &SECRETS, &config.properties));
-    }
-    problems.into_result().map_err(|problems: Problems| life::report_problems(NAME, &problems))?;
-    if only_show {
-        return Ok(Exit::Ok);
-    }
-    for miss in layers.near_misses() {
-        tracing::warn!(event = "unknown_variable", "{miss}");
-    }
-    start(config, program)
-}
+/// What the runner is given.
+struct Consumer;
 
-fn healthcheck(listen: common::args::Listen) -> Exit {
-    match admin::healthcheck(listen) {
-        Ok(()) => Exit::Ok,
-        Err(reason) => {
-            eprintln!("{NAME}: {reason}");
-            Exit::Incomplete
+impl life::Program for Consumer {
+    const NAME: &'static str = NAME;
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    type Args = RunArgs;
+    type Config = Config;
+    type Metrics = ConsumerMetrics;
+
+    fn command(version: String) -> clap::Command {
+        args::command(version)
+    }
+
+    fn log(args: &RunArgs) -> &LogArgs {
+        &args.log
+    }
+
+    fn configure(args: &RunArgs, given: Given<'_>, layers: &Layers, problems: &mut Problems) -> Config {
+        Config::new(args, given, layers, problems)
+    }
+
+    fn settings(config: &Config) -> Settings<'_> {
+        Settings {
+            listen: config.listen,
+            connection: &config.connection,
+            properties: &config.properties,
+            subject: config.subject(),
+            drain_timeout: config.drain_timeout,
+            // Beyond this the group gives the partitions to others: then a restart is better than waiting on.
+            stall_limit: config.max_poll_interval,
+            endless: !config.one_shot(),
+            termination_log: &config.termination_log,
+            outlet: if config.one_shot() { Outlet::Stderr } else { Outlet::TerminationLog },
         }
     }
+
+    fn register(program: &Program) -> prometheus::Result<Registered<ConsumerMetrics>> {
+        let metrics::Registered { metrics, consumer, client, http, log } = metrics::register(program)?;
+        Ok(Registered { metrics, work: consumer, client, http, log })
+    }
+
+    fn start(config: Config, parts: Parts<ConsumerMetrics>) -> Result<Job, String> {
+        let Parts { client, metrics, health, shutdown } = parts;
+        let ledger = Arc::new(Ledger::new());
+        let account = Arc::new(Account::new(&config, Arc::clone(&ledger)));
+        let work = Work { config, client, metrics, health, shutdown, ledger };
+        Ok(Job { account: Some(account), routes: Default::default(), run: Box::new(move |finish| work.run(finish)) })
+    }
 }
 
-fn start(config: Config, program: Program) -> Result<Exit, Exit> {
-    let usage = |message: String| {
-        let mut problems = Problems::new();
-        problems.add(message);
-        life::report_problems(NAME, &problems)
-    };
-    let registered = metrics::register(&program).map_err(|error| usage(error.to_string()))?;
-    let shutdown = Shutdown::new();
-    // Beyond this the group gives the partitions to others: then a restart is better than waiting on.
-    let health = Health::new(config.max_poll_interval, "starting: no broker has answered yet");
-    let listener = admin::bind(config.listen).map_err(usage)?;
-    let admin = listener.map(|listener| {
-        let (http, registry) = (registered.http.clone(), registered.metrics.registry().clone());
-        (listener, Admin { registry, http, health: health.clone(), program })
-    });
-    let client = life::client_state(config.subject(), registered.client.clone(), config.connection.oauth.clone())
-        .map_err(usage)?;
-    let drain_limit = config.drain_timeout;
-    let surroundings = Surroundings { admin, health: health.clone(), shutdown: shutdown.clone(), drain_limit };
-    let work = Work { config, client, metrics: registered.consumer, health, shutdown };
-    Ok(life::live(surroundings, move || work.run()))
-}
-
-/// What the work thread takes with it.
+/// What the work's thread takes with it.
 struct Work {
     config: Config,
     client: Arc<ClientState>,
-    metrics: metrics::ConsumerMetrics,
+    metrics: ConsumerMetrics,
     health: Health,
     shutdown: Shutdown,
+    ledger: Arc<Ledger>,
 }
 
 impl Work {
-    fn run(self) -> Exit {
-        let polled = match Poller::new(&self.config, self.client, &self.metrics, &self.health, &self.shutdown) {
-            Ok(poller) => poller.run(),
-            Err(failure) => Polled {
-                records: 0,
-                bytes: 0,
-                elapsed: std::time::Duration::ZERO,
-                exit: failure.exit,
-                message: failure.because,
-            },
-        };
-        if let Some(message) = &polled.message {
-            let (outcome, exit_code) = (polled.exit.outcome(), polled.exit.code());
-            tracing::error!(event = "failed", outcome, exit_code, "{message}");
+    fn run(self, finish: Finish) {
+        match Poller::new(&self.config, self.client, &self.metrics, &self.health, &self.shutdown, &self.ledger) {
+            Err(verdict) => finish.with(verdict),
+            Ok(mut poller) => {
+                finish.with(poller.run());
+                // Only now does the client go with the poller, as it can hang.
+            }
         }
-        let exit = polled.exit;
-        if self.config.one_shot() {
-            Report::new(&self.config, polled).show();
-        } else {
-            tracing::info!(event = "stopped", records = polled.records, exit_code = exit.code(), "stopped");
-        }
-        exit
     }
 }

@@ -1,7 +1,7 @@
 //! What the consumer measures. `docs/metrics.md` is generated from here.
 
 use common::admin::ROUTES;
-use common::metrics::{ClientMetrics, HttpMetrics, Metrics, Program};
+use common::metrics::{ClientMetrics, HttpMetrics, LogMetrics, Metrics, Program};
 use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 /// Prefix of all names.
@@ -17,6 +17,8 @@ pub struct Registered {
     pub client: ClientMetrics,
     /// Of the admin server.
     pub http: HttpMetrics,
+    /// Of the log.
+    pub log: LogMetrics,
 }
 
 /// Metrics of the work. Series of a partition go when it is revoked.
@@ -110,5 +112,6 @@ pub fn register(program: &Program) -> prometheus::Result<Registered> {
     }
     let client = ClientMetrics::new(&mut metrics)?;
     let http = HttpMetrics::new(&mut metrics, &ROUTES)?;
-    Ok(Registered { metrics, consumer, client, http })
+    let log = LogMetrics::new(&mut metrics)?;
+    Ok(Registered { metrics, consumer, client, http, log })
 }

@@ -17,6 +17,7 @@ use crate::batch::Batch;
 use crate::commits::Commits;
 use crate::config::{Config, Subscription};
 use crate::context::{Context, Rebalance};
+use crate::ledger::Ledger;
 use crate::membership::Membership;
 use crate::metrics::{ConsumerMetrics, RebalanceKind};
 use crate::output::Unwritable;
@@ -43,21 +44,6 @@ enum End {
     Failed(Verdict),
 }
 
-/// How a run ended.
-#[derive(Debug)]
-pub struct Polled {
-    /// Records logged.
-    pub records: u64,
-    /// Their keys and values.
-    pub bytes: u64,
-    /// Since the start.
-    pub elapsed: Duration,
-    /// The verdict.
-    pub exit: Exit,
-    /// Why, if not well.
-    pub message: Option<String>,
-}
-
 /// The loop with all it holds.
 pub struct Poller<'a> {
     config: &'a Config,
@@ -67,6 +53,7 @@ pub struct Poller<'a> {
     metrics: &'a ConsumerMetrics,
     health: &'a Health,
     shutdown: &'a Shutdown,
+    ledger: &'a Ledger,
     batch: Batch,
     preflight: Preflight,
     assignment: Assignment,
@@ -88,6 +75,7 @@ impl<'a> Poller<'a> {
         metrics: &'a ConsumerMetrics,
         health: &'a Health,
         shutdown: &'a Shutdown,
+        ledger: &'a Ledger,
     ) -> Result<Self, Verdict> {
         let context = Context::new(Arc::clone(&client), metrics.clone());
         let consumer: BaseConsumer<Context> =
@@ -101,6 +89,7 @@ impl<'a> Poller<'a> {
             metrics,
             health,
             shutdown,
+            ledger,
             batch: Batch::new(config.log.clone(), metrics),
             preflight: Preflight::new(config),
             assignment: Assignment::new(config),
@@ -114,18 +103,16 @@ impl<'a> Poller<'a> {
         Ok(poller)
     }
 
-    /// Polls until there is a reason to end, then writes, commits and leaves the group.
-    pub fn run(mut self) -> Polled {
+    /// Polls until there is a reason to end, then writes, commits and leaves the group. The client goes with the poller, which
+    /// can hang, so the verdict is handed over before.
+    pub fn run(&mut self) -> Verdict {
         let end = self.consume();
         let end = self.finish(end);
         if !self.consumer.closed() {
             // Dropped, it would wait for the brokers without an end.
             std::mem::forget(Arc::clone(&self.consumer));
         }
-        let (records, bytes) = self.batch.written;
-        let elapsed = self.started.elapsed();
-        let (exit, message) = self.verdict(end);
-        Polled { records, bytes, elapsed, exit, message }
+        self.verdict(end)
     }
 
     fn consume(&mut self) -> End {
@@ -215,6 +202,7 @@ impl<'a> Poller<'a> {
                 )),
             }
         })?;
+        self.ledger.wrote(self.batch.written);
         self.client.reached();
         let offsets = self.batch.partitions.wrote().map_err(|error| End::Failed(internal(&error)))?;
         if self.assignment.is_group()
@@ -417,7 +405,7 @@ impl<'a> Poller<'a> {
     /// Writes and commits what there is, and leaves the group within the drain deadline, so that the others take over at
     /// once.
     fn finish(&mut self, mut end: End) -> End {
-        let deadline = Instant::now() + self.config.drain_timeout;
+        let deadline = self.shutdown.drain(self.config.drain_timeout);
         self.health.drain();
         if !self.stdout_broken
             && let Err(unwritable) = self.write()
@@ -425,11 +413,11 @@ impl<'a> Poller<'a> {
             end = unwritable;
         }
         // The other half is for leaving the group.
-        let committed = self.commit_now(self.config.drain_timeout / 2);
+        let committed = self.commit_now(deadline.left() / 2);
         if let Err(error) = self.consumer.close_queue() {
             tracing::debug!(event = "close", "{error}");
         }
-        while !self.consumer.closed() && Instant::now() < deadline {
+        while !self.consumer.closed() && !deadline.is_over() {
             // Records that still come are not logged and not stored: the next member gets them.
             drop(self.consumer.poll(CLOSING));
             while let Some(change) = self.consumer.context().next_rebalance() {
@@ -455,16 +443,16 @@ impl<'a> Poller<'a> {
         }
     }
 
-    fn verdict(&self, end: End) -> (Exit, Option<String>) {
+    fn verdict(&self, end: End) -> Verdict {
         match end {
-            End::Done | End::Closed => (Exit::Ok, None),
+            End::Done | End::Closed => Verdict::ok(),
             End::Signal(signal) if self.config.one_shot() => {
                 let reason =
                     format!("{} came after {} records, before the run was done", signal.name(), self.batch.written.0);
-                (signal.exit(), Some(reason))
+                Verdict::new(signal.exit(), reason)
             }
-            End::Signal(_) => (Exit::Ok, None),
-            End::Failed(failure) => (failure.exit, failure.because),
+            End::Signal(_) => Verdict::ok(),
+            End::Failed(verdict) => verdict,
         }
     }
 }

@@ -1,53 +1,68 @@
-//! The verdict on a one-shot run, as one JSON object on stderr: stdout belongs to the records.
+//! What is in the report on a run: what was read of what was asked for.
 
+use std::sync::Arc;
+
+use common::life;
+use common::report::Report;
+use common::verdict::Verdict;
 use serde::Serialize;
 
 use crate::config::{Config, Subscription};
-use crate::poll::Polled;
+use crate::ledger::Ledger;
 
 /// What was read.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    event: &'static str,
-    topics: Vec<String>,
+struct Outcome<'a> {
+    topics: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     requested: Option<u64>,
     records: u64,
     bytes: u64,
     seconds: f64,
     records_per_second: u64,
-    outcome: &'static str,
-    exit_code: u8,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
 }
 
-impl Report {
-    /// Makes the report.
-    pub fn new(config: &Config, polled: Polled) -> Self {
+/// The counts of a run with what its report says beside them.
+pub struct Account {
+    topics: Vec<String>,
+    requested: Option<u64>,
+    ledger: Arc<Ledger>,
+}
+
+impl Account {
+    /// The account of a run that begins.
+    pub fn new(config: &Config, ledger: Arc<Ledger>) -> Self {
         let topics = match &config.subscription {
             Subscription::Group { topics } => topics.clone(),
             Subscription::Partitions { topic, .. } => vec![topic.clone()],
         };
-        let seconds = polled.elapsed.as_secs_f64();
-        let rate = if seconds > 0.0 { polled.records as f64 / seconds } else { 0.0 };
-        Self {
-            event: "report",
-            topics,
-            requested: config.max_messages,
-            records: polled.records,
-            bytes: polled.bytes,
+        Self { topics, requested: config.max_messages, ledger }
+    }
+}
+
+impl life::Account for Account {
+    fn report(&self, verdict: &Verdict) -> Report {
+        let seconds = self.ledger.elapsed().as_secs_f64();
+        let records = self.ledger.records();
+        let rate = if seconds > 0.0 { records as f64 / seconds } else { 0.0 };
+        let outcome = Outcome {
+            topics: &self.topics,
+            requested: self.requested,
+            records,
+            bytes: self.ledger.bytes(),
             seconds: (seconds * 1e3).round() / 1e3,
             records_per_second: rate.round() as u64,
-            outcome: polled.exit.outcome(),
-            exit_code: polled.exit.code(),
-            message: polled.message,
-        }
+        };
+        let rows = vec![("records", records.to_string()), ("bytes", outcome.bytes.to_string())];
+        Report::new(&outcome, rows, verdict)
     }
 
-    /// Prints it on one line of stderr.
-    pub fn show(&self) {
-        // Numbers and strings always serialise.
-        eprintln!("{}", serde_json::to_string(self).unwrap_or_default());
+    fn undone(&self) -> Option<String> {
+        // Even when all was read: then the offsets are not committed, or the group was not left.
+        let records = self.ledger.records();
+        Some(match self.requested {
+            Some(requested) => format!("{records} of {requested} records read"),
+            None => format!("{records} records read"),
+        })
     }
 }

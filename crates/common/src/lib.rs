@@ -12,5 +12,7 @@ pub mod kafka;
 pub mod life;
 pub mod logging;
 pub mod metrics;
+pub mod outlet;
+pub mod report;
 pub mod shutdown;
 pub mod verdict;

@@ -146,6 +146,25 @@ pub struct Program {
     pub features: String,
 }
 
+/// The operational log.
+#[derive(Clone)]
+pub struct LogMetrics {
+    /// Lines that did not fit into the queue, or that stderr did not take.
+    pub dropped: IntCounter,
+}
+
+impl LogMetrics {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// When a name is taken.
+    pub fn new(metrics: &mut Metrics) -> prometheus::Result<Self> {
+        let dropped = metrics
+            .counter("log_lines_dropped_total", "Lines of the operational log dropped because stderr did not take them")?;
+        Ok(Self { dropped })
+    }
+}
+
 /// Requests to the admin server.
 #[derive(Clone)]
 pub struct HttpMetrics {

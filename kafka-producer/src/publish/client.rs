@@ -31,8 +31,8 @@ const TAKE_OVER: Duration = Duration::from_millis(1);
 const TAKE_OVER_RARELY: Duration = Duration::from_millis(10);
 
 /// The client and the thread that serves its callbacks.
-pub(super) struct Client {
-    pub producer: Arc<BaseProducer<Context>>,
+pub struct Client {
+    pub(super) producer: Arc<BaseProducer<Context>>,
     /// The sending thread has served the callbacks lately.
     served: Arc<AtomicBool>,
     ended: Arc<AtomicBool>,
@@ -40,7 +40,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub fn start(context: Context, config: &Config) -> Result<Self, Verdict> {
+    pub(super) fn start(context: Context, config: &Config) -> Result<Self, Verdict> {
         let producer: BaseProducer<Context> =
             client_config(&config.properties).create_with_context(context).map_err(|error| error::creation(&error))?;
         let producer = Arc::new(producer);
@@ -69,7 +69,7 @@ impl Client {
     /// Serves the callbacks on the sending thread. A message's memory is then freed where it was allocated; freed by another
     /// thread, it costs a third more CPU a message with headers, and the two threads wait for each other's locks. The other
     /// thread takes over when this one has not come for a while: it waits for its input, or for a message's time.
-    pub fn serve(&self, wait: Duration) {
+    pub(super) fn serve(&self, wait: Duration) {
         self.served.store(true, Ordering::Relaxed);
         let before = self.producer.in_flight_count();
         let mut left = before;
@@ -90,13 +90,13 @@ impl Client {
     }
 
     /// From now on the sending thread does nothing but wait for reports: the other one ends.
-    pub fn serve_alone(&self) {
+    pub(super) fn serve_alone(&self) {
         self.ended.store(true, Ordering::Relaxed);
     }
 
     /// Serves what comes within this time, and sleeps meanwhile: less than a wake-up for each millisecond, which many producers
     /// on few cores take from each other.
-    pub fn await_reports(&self, wait: Duration) {
+    pub(super) fn await_reports(&self, wait: Duration) {
         self.producer.poll(wait + SPUN);
     }
 }

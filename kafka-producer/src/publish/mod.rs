@@ -21,7 +21,7 @@ use crate::metrics::ProducerMetrics;
 use crate::source::Source;
 use crate::stop::Stop;
 use crate::tally::Tally;
-use client::Client;
+pub use client::Client;
 
 /// How long one look at a full queue, or at what is in flight, pauses.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -74,8 +74,9 @@ enum End {
 }
 
 impl Publisher<'_> {
-    /// Publishes the run. Blocks until the verdict is known.
-    pub fn run(&self, source: &mut Source) -> Published {
+    /// Publishes the run. Blocks until the verdict is known. The client is left in `kept`: to drop it can hang, which must not
+    /// hold up the verdict.
+    pub fn run(&self, kept: &mut Option<Client>, source: &mut Source) -> Published {
         let started = Instant::now();
         let mut requested = self.config.own_messages().unwrap_or(0);
         let context = Context { client: Arc::clone(&self.client), tally: Arc::clone(&self.tally), started };
@@ -87,7 +88,7 @@ impl Publisher<'_> {
             message: failure.because,
         };
         let client = match Client::start(context, self.config) {
-            Ok(client) => client,
+            Ok(client) => &*kept.insert(client),
             Err(failure) => return fail(failure),
         };
         if let Err(failure) = self.warm_up(&client.producer) {
@@ -108,9 +109,9 @@ impl Publisher<'_> {
         self.tally.begin();
         let first = Instant::now();
         let mut enqueued = 0;
-        let mut end = self.send_all(&client, source, started, &mut requested, &mut enqueued);
+        let mut end = self.send_all(client, source, started, &mut requested, &mut enqueued);
         let all_sent = matches!(end, End::Done);
-        end = self.drain(&client, end);
+        end = self.drain(client, end);
         if self.config.transactional {
             end = self.end_transaction(&client.producer, end);
         }

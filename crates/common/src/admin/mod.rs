@@ -1,10 +1,13 @@
 //! The admin server: metrics for Prometheus, health for Kubernetes, versions for people.
 
+mod accept;
+mod connection;
+
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+pub use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -68,12 +71,19 @@ pub fn router(admin: Admin) -> Router {
         .with_state(admin)
 }
 
-/// Serves the routes until the process ends.
-///
-/// # Errors
-/// When the listener breaks.
-pub async fn serve(listener: TcpListener, admin: Admin) -> std::io::Result<()> {
-    axum::serve(tokio::net::TcpListener::from_std(listener)?, router(admin)).await
+/// Serves the routes, and those of the program itself, until the process ends.
+pub fn start(listener: TcpListener, admin: Admin, routes: Router) {
+    match listener.local_addr() {
+        Ok(address) => tracing::info!(event = "admin_listening", %address, "admin server listens"),
+        Err(error) => tracing::error!(event = "admin_failed", "the admin server's address is unknown: {error}"),
+    }
+    let router = router(admin).merge(routes);
+    tokio::spawn(async move {
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => accept::serve(listener, router).await,
+            Err(error) => tracing::error!(event = "admin_failed", "the admin server cannot start: {error}"),
+        }
+    });
 }
 
 /// Asks a running program's `/livez`, for images that have no shell and no curl.

@@ -1,0 +1,254 @@
+//! The main thread: it watches the work, the signals and the deadline, and says how the run ended.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::prepare::{Ready, prepare};
+use super::signals::Signals;
+use super::{Account, Event, Finish, Program};
+use crate::admin::{self, Admin, Router};
+use crate::exit::Exit;
+use crate::health::Health;
+use crate::logging::Lines;
+use crate::outlet;
+use crate::report::Outlet;
+use crate::shutdown::{Shutdown, Signal};
+use crate::verdict::Verdict;
+
+/// How long the start may go on after a signal, and the work after a second one.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the work may take beyond the drain deadline to hand over its own verdict, which knows more than one made here.
+const MARGIN: Duration = Duration::from_secs(1);
+/// How long stdout may take to take the report.
+const REPORT: Duration = Duration::from_secs(5);
+/// How long the clients may take to go when all is said.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// How long one of the last log lines, and all of them, may take.
+const LINE: Duration = Duration::from_secs(1);
+const LINES: Duration = Duration::from_secs(5);
+
+/// What the main thread watches the work by, and what it tells of it.
+pub(super) struct Surroundings {
+    /// The admin server's port, if there is one, and what it shows.
+    pub admin: Option<(TcpListener, Admin)>,
+    /// Routes of the program itself.
+    pub routes: Router,
+    /// Shared with the work and the admin server.
+    pub health: Health,
+    /// How long the work may take to end after a signal.
+    pub drain_timeout: Duration,
+    /// Whether a signal is the clean end of the run.
+    pub endless: bool,
+    /// Where the report is left for Kubernetes.
+    pub termination_log: PathBuf,
+    /// Where the report is shown.
+    pub outlet: Outlet,
+    /// The counts of the run.
+    pub account: Option<Arc<dyn Account>>,
+}
+
+/// The whole life of the process.
+pub fn main<P: Program>() -> ExitCode {
+    let lines = Lines::new();
+    let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let listening = {
+                let _context = runtime.enter();
+                Signals::listen()
+            };
+            let exit = runtime.block_on(live::<P>(listening, &lines));
+            // Not waited for: a task that hangs must not hold the process.
+            runtime.shutdown_background();
+            exit
+        }
+        Err(error) => cannot("the runtime cannot start", &error, &lines),
+    };
+    lines.flush(LINE, LINES);
+    exit.into()
+}
+
+async fn live<P: Program>(signals: std::io::Result<Signals>, lines: &Lines) -> Exit {
+    let signals = match signals {
+        Ok(signals) => signals,
+        Err(error) => return cannot("signal handlers cannot be installed", &error, lines),
+    };
+    let shutdown = Shutdown::new();
+    let (events, received) = unbounded_channel();
+    let work = {
+        let (lines, shutdown) = (lines.clone(), shutdown.clone());
+        move || work::<P>(events, &lines, &shutdown)
+    };
+    // Not waited for: it is left behind when it hangs.
+    if let Err(error) = std::thread::Builder::new().name("work".to_owned()).spawn(work) {
+        return cannot("the work cannot start", &error, lines);
+    }
+    Watch { signals, shutdown, lines: lines.clone(), events: received, surroundings: None, deadline: None }.watch().await
+}
+
+/// A lack of memory, threads or descriptors, before there is a log.
+fn cannot(what: &str, error: &std::io::Error, lines: &Lines) -> Exit {
+    lines.push(format!("error: {what}: {error}\n").as_bytes());
+    Exit::Incomplete
+}
+
+/// The life of the work's thread.
+fn work<P: Program>(events: UnboundedSender<Event>, lines: &Lines, shutdown: &Shutdown) {
+    // Its end tells the main thread that this thread has ended, and with it the clients.
+    let _alive = events.clone();
+    match prepare::<P>(lines, shutdown) {
+        Err(exit) => drop(events.send(Event::Ended(exit))),
+        Ok(Ready { surroundings, job, early }) => {
+            let endless = surroundings.endless;
+            let _ = events.send(Event::Ready(Box::new(surroundings)));
+            let finish = Finish { events, early };
+            match shutdown.requested() {
+                Some(signal) => finish.with(before_the_start(signal, endless)),
+                None => (job.run)(finish),
+            }
+        }
+    }
+}
+
+fn before_the_start(signal: Signal, endless: bool) -> Verdict {
+    if endless {
+        return Verdict::ok();
+    }
+    Verdict::new(signal.exit(), format!("{}: the work had not started", signal.name()))
+}
+
+struct Watch {
+    signals: Signals,
+    shutdown: Shutdown,
+    lines: Lines,
+    events: UnboundedReceiver<Event>,
+    /// Known when the work starts.
+    surroundings: Option<Surroundings>,
+    /// When the work is left behind.
+    deadline: Option<Instant>,
+}
+
+impl Watch {
+    async fn watch(mut self) -> Exit {
+        loop {
+            let deadline = self.deadline;
+            let deadline = async move {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                signal = self.signals.next() => self.signal(signal),
+                event = self.events.recv() => match event {
+                    Some(Event::Ready(surroundings)) => self.ready(*surroundings),
+                    Some(Event::Verdict(verdict, shown)) => {
+                        self.show(&verdict).await;
+                        drop(shown);
+                        self.goodbye().await;
+                        return verdict.exit;
+                    }
+                    Some(Event::Ended(exit)) => return exit,
+                    None => {
+                        let verdict = Verdict::new(Exit::Incomplete, "the work ended by a panic: please report it");
+                        self.show(&verdict).await;
+                        return verdict.exit;
+                    }
+                },
+                () = deadline => {
+                    let verdict = self.left_behind();
+                    self.show(&verdict).await;
+                    return verdict.exit;
+                }
+            }
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        self.shutdown.request(signal);
+        let limit = match &self.surroundings {
+            Some(surroundings) if !self.shutdown.at_once() => {
+                surroundings.health.drain();
+                surroundings.drain_timeout
+            }
+            _ => LAST_WORDS,
+        };
+        tracing::info!(event = "signal", signal = signal.name(), "draining, for at most {limit:?}");
+        self.deadline = Some(if self.shutdown.at_once() {
+            Instant::now() + LAST_WORDS
+        } else {
+            self.shutdown.drain(limit + MARGIN).instant()
+        });
+    }
+
+    /// The work starts; a signal may have come before it.
+    fn ready(&mut self, mut surroundings: Surroundings) {
+        if let Some((listener, admin)) = surroundings.admin.take() {
+            admin::start(listener, admin, surroundings.routes.clone());
+        }
+        if self.deadline.is_some() {
+            surroundings.health.drain();
+            self.deadline = Some(self.shutdown.drain(surroundings.drain_timeout + MARGIN).instant());
+        }
+        self.surroundings = Some(surroundings);
+    }
+
+    /// The verdict on work that did not end in time.
+    fn left_behind(&self) -> Verdict {
+        // There is a deadline only after a signal.
+        let signal = self.shutdown.requested().unwrap_or(Signal::Terminate);
+        let name = signal.name();
+        let Some(surroundings) = &self.surroundings else {
+            return Verdict::new(signal.exit(), format!("{name}: the start did not end within {LAST_WORDS:?}"));
+        };
+        let Some(undone) = surroundings.account.as_ref().map_or(Some(String::new()), |account| account.undone()) else {
+            return Verdict::ok();
+        };
+        let undone = if undone.is_empty() { name.to_owned() } else { format!("{name}: {undone}") };
+        if self.shutdown.at_once() {
+            return Verdict::new(signal.exit(), format!("{undone}; a second signal ended the drain"));
+        }
+        let limit = surroundings.drain_timeout;
+        tracing::error!(event = "drain_missed", "the work did not end within {limit:?} after {name}");
+        let exit = if surroundings.endless { Exit::Incomplete } else { signal.exit() };
+        Verdict::new(exit, format!("{undone}; the work did not end within {limit:?}"))
+    }
+
+    /// Says how the run ended: first where nothing can stall, then on stdout, then on stderr.
+    async fn show(&self, verdict: &Verdict) {
+        let surroundings = self.surroundings.as_ref();
+        let report = surroundings.and_then(|surroundings| {
+            let report = surroundings.account.as_ref()?.report(verdict);
+            report.leave(&surroundings.termination_log);
+            Some((report, surroundings.outlet))
+        });
+        if let Some((report, Outlet::Stdout { table })) = &report {
+            let text = if *table { report.table().to_owned() } else { format!("{}\n", report.json()) };
+            if let Err(error) = outlet::print_within(text, REPORT).await {
+                tracing::error!(event = "report_unwritten", report = report.json(), "stdout cannot take the report: {error}");
+            }
+        }
+        let (exit, message) = (verdict.exit, verdict.reason());
+        if exit != Exit::Ok {
+            tracing::error!(event = "failed", outcome = exit.outcome(), exit_code = exit.code(), "{message}");
+        } else if matches!(report, Some((_, Outlet::TerminationLog))) {
+            tracing::info!(event = "stopped", exit_code = exit.code(), "stopped");
+        }
+        if let Some((report, Outlet::Stderr)) = &report {
+            self.lines.push_always(format!("{}\n", report.json()).as_bytes());
+        }
+    }
+
+    /// Waits until the clients are gone, which may hang: nothing is lost by then.
+    async fn goodbye(mut self) {
+        let gone = async { while self.events.recv().await.is_some() {} };
+        if tokio::time::timeout(GOODBYE, gone).await.is_err() {
+            tracing::debug!(event = "left_behind", "the client did not close within {GOODBYE:?}");
+        }
+    }
+}
