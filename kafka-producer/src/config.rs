@@ -9,7 +9,7 @@ use common::kafka;
 use common::kafka::topic::Layout;
 
 use crate::args::{Compression, InputFormat, Payload, ReportFormat, RunArgs};
-use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec};
+use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec, can_wait};
 
 /// Messages when nobody says how many, as in the prototype.
 const DEFAULT_MESSAGES: u64 = 20;
@@ -197,6 +197,8 @@ fn messages(args: &RunArgs, problems: &mut Problems) -> Option<u64> {
 fn spec(args: &RunArgs, run_id: &str, share: Share, messages: Option<u64>, problems: &mut Problems) -> Spec {
     let value = if let Some(template) = &args.value {
         ValueSpec::Template(template.clone())
+    } else if let Some(path) = args.value_file.as_ref().filter(|path| can_wait(path)) {
+        ValueSpec::TemplateFrom(Input::File(path.clone()))
     } else if let Some(path) = &args.value_file {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|error| format!("--value-file {}: cannot be read: {error}", path.display()));
@@ -232,8 +234,7 @@ fn spec(args: &RunArgs, run_id: &str, share: Share, messages: Option<u64>, probl
     };
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let headers = args.headers.iter().filter(|header| !header.is_empty()).cloned().collect();
-    let stop = crate::stop::Stop::default();
-    Spec { run_id: run_id.to_owned(), host, index: share.index, key, value, headers, stop }
+    Spec { run_id: run_id.to_owned(), host, index: share.index, key, value, headers }
 }
 
 /// How messages are delivered. Each value that differs from librdkafka's default says why.

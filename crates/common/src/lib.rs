@@ -15,4 +15,5 @@ pub mod metrics;
 pub mod outlet;
 pub mod report;
 pub mod shutdown;
+pub mod text;
 pub mod verdict;

@@ -86,7 +86,11 @@ pub(super) async fn serve(stream: TcpStream, router: Router) {
     }
 }
 
-async fn answer(request: Request<Incoming>, router: Router, phase: watch::Sender<Phase>) -> Result<Response<Body>, std::convert::Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    router: Router,
+    phase: watch::Sender<Phase>,
+) -> Result<Response<Body>, std::convert::Infallible> {
     let asked = Instant::now();
     phase.send_replace(Phase::Answer(asked));
     let response = if request.body().is_end_stream() {
