@@ -29,8 +29,6 @@ impl Publisher<'_> {
     pub(super) fn drain(&self, client: &Client, mut end: End) -> Ended {
         let producer = &client.producer;
         let began = Instant::now();
-        // To abort a transaction there is no need to wait: what it holds is not delivered in any case.
-        let aborts = self.config.transactional && !matches!(end, End::Done);
         let mut deadline = self.stop.drain();
         // To end a transaction waits for reports too, and leaves it to others to take them.
         if !self.config.transactional {
@@ -59,7 +57,7 @@ impl Publisher<'_> {
                 End::Failed(failure) => failure.exit != Exit::Usage || now >= self.last_wait(deadline),
                 End::Deadline | End::Silence => true,
             };
-            if over || aborts || (!matches!(end, End::Done) && self.refused().is_some()) {
+            if over || (!matches!(end, End::Done) && self.refused().is_some()) {
                 break false;
             }
             // Longer and longer looks: many while a short run ends, few while a long one does.

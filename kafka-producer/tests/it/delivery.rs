@@ -260,7 +260,7 @@ fn a_dry_run_ends_quietly_with_its_reader_and_loudly_with_a_full_disk() {
     closed.expect_code(0).unwrap();
     let full = File::options().write(true).open("/dev/full").unwrap();
     let full = producer().args(["--dry-run", "-n", "100000"]).stdout(full).run(SOON).unwrap().expect_code(1).unwrap();
-    assert_says(&full.stderr, &["stdout cannot take the records"]);
+    assert_says(&full.stderr, &["cannot write records to stdout"]);
 }
 
 #[test]
