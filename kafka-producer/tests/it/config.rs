@@ -34,7 +34,7 @@ fn refused(program: Program, says: &[&str]) -> Outcome {
 
 /// How many problems were listed.
 fn problems(outcome: &Outcome) -> usize {
-    outcome.stderr.lines().filter(|line| line.starts_with("error: ")).count()
+    outcome.events().iter().filter(|event| event["event"] == "configuration_problem").count()
 }
 
 /// A folder with env files.

@@ -27,7 +27,9 @@ fn each_message_arrives_once_and_the_report_counts_it() {
     let records = cluster.records();
 
     let fields: BTreeSet<&str> = report.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(report["v"], 1);
     let expected = [
+        "v",
         "event",
         "run_id",
         "topic",

@@ -8,4 +8,5 @@ mod config;
 mod delivery;
 mod faults;
 mod input;
+mod life;
 mod support;
