@@ -236,6 +236,10 @@ fn the_wait_for_a_line_is_no_latency_and_not_in_its_time() {
     process.close_stdin();
     let report = report(&process.wait(SOON).unwrap(), 0);
     assert!(report["delivery_ms"]["max"].as_f64().unwrap() < WAIT.as_millis() as f64 * 0.9, "{report}");
-    let sent: Vec<u128> = cluster.records().iter().map(|record| std::str::from_utf8(record.key.as_deref().unwrap()).unwrap().parse().unwrap()).collect();
+    let sent: Vec<u128> = cluster
+        .records()
+        .iter()
+        .map(|record| std::str::from_utf8(record.key.as_deref().unwrap()).unwrap().parse().unwrap())
+        .collect();
     assert!(sent[1] >= before, "{sent:?} {before}");
 }

@@ -9,4 +9,5 @@ mod delivery;
 mod faults;
 mod input;
 mod life;
+mod pipes;
 mod support;
