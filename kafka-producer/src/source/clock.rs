@@ -21,7 +21,8 @@ impl Clock {
         Self::at(Instant::now(), epoch_us())
     }
 
-    pub(super) fn at(now: Instant, us: i64) -> Self {
+    /// A clock that shows this moment.
+    pub fn at(now: Instant, us: i64) -> Self {
         Self { now, us, asked: (now, us) }
     }
 
