@@ -11,7 +11,7 @@ use common::kafka::{self, defaults};
 use common::stamp;
 
 use crate::args::{Compression, InputFormat, Payload, ReportFormat, RunArgs};
-use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec};
+use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec, can_wait};
 
 /// Messages when nobody says how many, as in the prototype.
 const DEFAULT_MESSAGES: u64 = 20;
@@ -216,6 +216,8 @@ fn spec(args: &RunArgs, run_id: &str, share: Share, messages: Option<u64>, probl
             "--value-file -: a template is not read from standard input; write it to a file, or give it with --value",
         );
         ValueSpec::Template(String::new())
+    } else if let Some(path) = args.value_file.as_ref().filter(|path| can_wait(path)) {
+        ValueSpec::TemplateFrom(Input::File(path.clone()))
     } else if let Some(path) = &args.value_file {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|error| format!("--value-file {}: cannot be read: {error}", path.display()));
@@ -255,8 +257,7 @@ fn spec(args: &RunArgs, run_id: &str, share: Share, messages: Option<u64>, probl
     };
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let headers = args.headers.clone();
-    let stop = crate::stop::Stop::default();
-    Spec { run_id: run_id.to_owned(), host, index: share.index, key, value, headers, stop }
+    Spec { run_id: run_id.to_owned(), host, index: share.index, key, value, headers }
 }
 
 /// The room for messages of which the largest has so many bytes, in KiB.

@@ -4,23 +4,21 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::kafka::ClientState;
+use common::kafka::{ClientState, native};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
 
-use crate::tally::Tally;
+use crate::ledger::Ledger;
 
 /// What the callbacks write to.
 pub struct Context {
     /// Connections, refusals, statistics.
     pub client: Arc<ClientState>,
     /// The counts.
-    pub tally: Arc<Tally>,
-    /// Zero of the clock whose microseconds travel with each message.
-    pub started: Instant,
+    pub ledger: Arc<Ledger>,
 }
 
 impl ClientContext for Context {
@@ -44,7 +42,7 @@ impl ClientContext for Context {
 }
 
 impl ProducerContext for Context {
-    /// When the message was sent, or should have been: microseconds after `started`. A number, because a box would be an
+    /// When the message was sent, or should have been: microseconds after the ledger's start. A number, because a box would be an
     /// allocation for each message.
     type DeliveryOpaque = usize;
 
@@ -52,14 +50,20 @@ impl ProducerContext for Context {
         match result {
             Ok(message) => {
                 let now = Instant::now();
-                let sent = self.started + Duration::from_micros(sent_us as u64);
+                let sent = self.ledger.started + Duration::from_micros(sent_us as u64);
                 let bytes = message.payload_len() + message.key_len();
-                self.tally.delivered(bytes, now.saturating_duration_since(sent), now);
+                self.ledger.delivered(bytes, now.saturating_duration_since(sent), now);
             }
             Err((error, message)) => {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-                self.tally.undelivered(code, message.topic(), message.partition());
+                let transmitted = is_of_a_request(code) || native::was_attempted(message);
+                self.ledger.undelivered(code, transmitted, message.topic(), message.partition());
             }
         }
     }
+}
+
+/// Whether an error can only come from a request: a broker's answer, or a request that was given up.
+fn is_of_a_request(code: RDKafkaErrorCode) -> bool {
+    code == RDKafkaErrorCode::PurgeInflight || code as i32 > RDKafkaErrorCode::End as i32
 }

@@ -1,66 +1,84 @@
 //! `--dry-run`: the records as they would be sent, one JSON object a line, in the form that `--input-format json` reads.
 
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::time::Instant;
 
 use common::exit::Exit;
 use common::shutdown::Signal;
 use common::stamp;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
+use rustix::io::Errno;
 use serde_json::{Map, Value, json};
 
 use crate::config::{Config, with_causes};
-use crate::publish::epoch_us;
-use crate::source::{Filled, Message, Source};
+use crate::source::{Clock, Filled, Message, Patience, Source};
 use crate::stop::Stop;
 
+/// What a pipe that is ready takes without a wait.
+const PIPE_BYTES: usize = 4096;
+/// How long one look at stdout takes at most, and so how late a stop can be seen.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
 /// Prints the run's records on stdout. A closed pipe ends it quietly.
-pub fn print(config: &Config, source: &mut Source) -> Exit {
-    let mut stdout = BufWriter::new(std::io::stdout().lock());
+pub fn print(config: &Config, source: &mut Source, stop: &Stop, patience: &Patience) -> Exit {
+    let mut stdout = BufWriter::new(Stdout::new(patience));
     let mut message = Message::default();
     let mut stamp = config.stamp.clone();
-    let stop = &config.spec.stop;
+    let mut clock = Clock::new();
     for nth in 0.. {
         if config.own_messages().is_some_and(|limit| nth >= limit) {
             break;
         }
-        if stop.requested(Instant::now()) {
-            return stopped(stop, stdout);
+        if !patience() {
+            let _ = stdout.flush();
+            return stopped(stop);
         }
         let sequence = config.share.sequence(nth);
-        let sent_us = epoch_us();
-        match source.fill(sequence, sent_us, &mut message) {
+        clock.set(Instant::now());
+        match source.fill(sequence, &mut clock, &mut message) {
             Ok(Filled::Message) => {}
             Ok(Filled::End) => break,
-            Ok(Filled::Stopped) => return stopped(stop, stdout),
+            Ok(Filled::Stopped) => {
+                let _ = stdout.flush();
+                return stopped(stop);
+            }
             Err(error) => {
                 let _ = stdout.flush();
                 tracing::error!(event = "input", "{}", with_causes(&error));
                 return Exit::Usage;
             }
         }
+        let sent_us = clock.us();
         let stamp = stamp.as_mut().map(|stamp| stamp.write(sequence, sent_us, message.key(), message.value()));
         if let Err(error) = writeln!(stdout, "{}", record(config, stamp, &message)) {
-            return unwritten(&error);
+            return unwritten(&error, stop);
         }
     }
-    stdout.flush().map_or_else(|error| unwritten(&error), |()| Exit::Ok)
+    stdout.flush().map_or_else(|error| unwritten(&error, stop), |()| Exit::Ok)
 }
 
 /// A signal or `--timeout` came before all records were printed.
-fn stopped(stop: &Stop, mut stdout: impl Write) -> Exit {
-    let _ = stdout.flush();
+pub fn stopped(stop: &Stop) -> Exit {
     stop.shutdown.requested().map_or(Exit::Incomplete, Signal::exit)
 }
 
-fn unwritten(error: &std::io::Error) -> Exit {
-    if error.kind() == std::io::ErrorKind::BrokenPipe {
+fn unwritten(error: &io::Error, stop: &Stop) -> Exit {
+    if error.kind() == io::ErrorKind::BrokenPipe {
         return Exit::Ok;
     }
-    tracing::error!(event = "stdout", "stdout cannot take the records: {error}");
+    if stop.requested(Instant::now()) {
+        return stopped(stop);
+    }
+    tracing::error!(event = "stdout", "cannot write records to stdout: {error}");
     Exit::Incomplete
 }
 
-fn record(config: &Config, stamp: Option<&[u8]>, message: &Message) -> Value {
+        let sent_us = clock.us();
+        let stamp = stamp.as_mut().map(|stamp| stamp.write(sequence, sent_us, message.key(), message.value()));
+        if let Err(error) = writeln!(stdout, "{}", record(config, stamp, &message)) {
+            return unwritten(&error, stop);
     let mut record = Map::new();
     let mut bytes = |name: &str, value: Option<&[u8]>| match value.map(std::str::from_utf8) {
         None => drop(record.insert(name.to_owned(), Value::Null)),

@@ -6,6 +6,7 @@
 mod config;
 mod faults;
 mod group;
+mod life;
 mod metrics;
 mod output;
 mod positions;

@@ -72,8 +72,8 @@ impl Publisher<'_> {
                 }
                 Known::NoAnswer => {}
             }
-            if let Some(signal) = self.stop.shutdown.requested() {
-                return Err(Verdict::new(signal.exit(), format!("{} before the first message", signal.name())));
+            if self.stop.shutdown.requested().is_some() {
+                return Err(self.stopped_early());
             }
             if self.stop.overdue(now) || now - began >= SILENCE {
                 return Err(self.client.unreachable(&connection.bootstrap_servers));

@@ -160,7 +160,7 @@ fn a_signal_delivers_what_is_in_flight_and_reports_the_rest() {
         assert_eq!(number(&report, "failed"), 0, "all that was sent was drained: {outcome}");
         let delivered = number(&report, "delivered");
         assert!(delivered > 0 && number(&report, "unsent") > 0, "{report}");
-        assert_says(text(&report, "message"), &[name, "of 10000000 messages were acknowledged"]);
+        assert_says(text(&report, "message"), &[name, "of 10,000,000 messages acknowledged"]);
         cluster.mock.round_trip_time_of_all(Duration::ZERO).unwrap();
         assert_eq!(cluster.sequences(), (0..delivered).collect::<Vec<_>>(), "what is reported is what is there");
     }
@@ -262,6 +262,52 @@ fn errors_that_pass_are_retried_without_loss_or_duplicates() {
     let report = report(&cluster.run(&["-n", "1000"]), 0);
     assert_eq!(number(&report, "delivered"), 1000);
     assert_eq!(cluster.sequences(), (0..1000).collect::<Vec<_>>());
+}
+
+/// How a broker answers while fewer replicas are in sync than the topic wants, for longer than any of these runs.
+const TOO_FEW_REPLICAS: [Code; 500] = [Code::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 500];
+
+#[test]
+fn what_the_broker_rejected_was_transmitted_and_what_no_leader_took_was_not() {
+    let rejecting = Cluster::new(1);
+    rejecting.mock.fail_requests(RDKafkaApiKey::Produce, &TOO_FEW_REPLICAS);
+    let headless = Cluster::new(1);
+    headless.mock.move_leader(TOPIC, 0, None).unwrap();
+    let running = [(&rejecting, "failed", "unsent"), (&headless, "unsent", "failed")].map(|(cluster, all, none)| {
+        (cluster.producer().args(["-n", "10", "--timeout", "4s"]).spawn().unwrap(), all, none)
+    });
+    for (process, all, none) in running {
+        let outcome = process.wait(SOON).unwrap();
+        let report = report(&outcome, 1);
+        let counts = ["requested", "delivered", all, none].map(|field| number(&report, field));
+        assert_eq!(counts, [10, 0, 10, 0], "all {all}: {outcome}");
+        let message = text(&report, "message");
+        assert_says(message, &["--timeout: 0 of 10 messages acknowledged"]);
+        assert!(!message.contains("can be reached"), "the brokers answer: {message}");
+        if all == "unsent" {
+            assert_says(message, &["test[0] has no leader"]);
+        }
+    }
+}
+
+#[test]
+fn what_was_rejected_once_and_waits_for_its_next_attempt_is_not_unsent() {
+    let cluster = Cluster::new(1);
+    let args = ["-i", "-", "--drain-timeout", "1s", "--listen", "127.0.0.1:0"];
+    let mut process = cluster.producer().args(args).stdin_piped().spawn().unwrap();
+    let address = admin_address(&process);
+    process.write_stdin(lines(0..5)).unwrap();
+    wait_for_delivered(address, 5.0);
+    cluster.mock.fail_requests(RDKafkaApiKey::Produce, &[Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION; 500]);
+    process.write_stdin(lines(5..15)).unwrap();
+    testbed::http::wait_for(address, "/metrics", SOON, |response| {
+        metric(&response.body, "kafka_producer_in_flight_messages") == Some(10.0)
+    })
+    .unwrap();
+    let outcome = process.stop(Signal::TERM, SOON).unwrap();
+    let report = report(&outcome, 143);
+    let counts = ["requested", "delivered", "failed", "unsent"].map(|field| number(&report, field));
+    assert_eq!(counts, [15, 5, 10, 0], "{outcome}");
 }
 
 #[test]

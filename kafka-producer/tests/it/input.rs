@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::Read;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flate2::read::GzDecoder;
 use testbed::process::Signal;
@@ -200,7 +202,7 @@ fn a_silent_pipe_can_be_left_by_a_signal() {
     let report = report(&outcome, 143);
     assert_eq!(number(&report, "delivered"), 1, "{outcome}");
     assert_eq!(cluster.values(), ["one"], "half a line is none");
-    assert_says(text(&report, "message"), &["SIGTERM came before the end of the input"]);
+    assert_says(text(&report, "message"), &["SIGTERM: 1 of 1 messages acknowledged before the end of the input"]);
 }
 
 #[test]
@@ -210,7 +212,7 @@ fn a_silent_pipe_is_left_at_the_deadline() {
     process.write_stdin("one\n").unwrap();
     let report = report(&process.wait(SOON).unwrap(), 1);
     assert_eq!(["requested", "delivered", "unsent"].map(|field| number(&report, field)), [3, 1, 2]);
-    assert_says(text(&report, "message"), &["--timeout passed before"]);
+    assert_says(text(&report, "message"), &["--timeout: 1 of 3 messages acknowledged"]);
 }
 
 #[test]
@@ -238,4 +240,28 @@ fn a_signal_in_the_middle_of_a_file_is_not_its_end() {
     let report = report(&process.stop(Signal::TERM, SOON).unwrap(), 143);
     assert_eq!(number(&report, "delivered"), cluster.count());
     assert!(number(&report, "delivered") < 100_000);
+}
+
+#[test]
+fn the_wait_for_a_line_is_no_latency_and_not_in_its_time() {
+    const WAIT: Duration = Duration::from_secs(4);
+    let cluster = Cluster::new(1);
+    let args = ["-i", "-", "-k", "{{time_us}}", "--listen", "127.0.0.1:0"];
+    let mut process = cluster.producer().args(args).stdin_piped().spawn().unwrap();
+    let address = admin_address(&process);
+    process.write_stdin("first\nsec").unwrap();
+    wait_for_delivered(address, 1.0);
+    // The time itself is what is tried here.
+    thread::sleep(WAIT);
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+    process.write_stdin("ond\n").unwrap();
+    process.close_stdin();
+    let report = report(&process.wait(SOON).unwrap(), 0);
+    assert!(report["delivery_ms"]["max"].as_f64().unwrap() < WAIT.as_millis() as f64 * 0.9, "{report}");
+    let sent: Vec<u128> = cluster
+        .records()
+        .iter()
+        .map(|record| std::str::from_utf8(record.key.as_deref().unwrap()).unwrap().parse().unwrap())
+        .collect();
+    assert!(sent[1] >= before, "{sent:?} {before}");
 }

@@ -1,12 +1,13 @@
 //! All calls of librdkafka that rdkafka lacks or makes unsafely. The only folder with `unsafe`; what leaves it is safe.
 //!
 //! rdkafka keeps a partition's number of an end-of-partition event and drops its topic and offset, panics on a header name
-//! that is not UTF-8, never says how a commit went, and has no ListOffsets, DescribeTopics and DescribeConsumerGroups.
+//! that is not UTF-8, never says how a commit went nor whether a message was transmitted, and has no ListOffsets, DescribeTopics and DescribeConsumerGroups.
 
 #![allow(unsafe_code, reason = "the one place that calls librdkafka directly")]
 
 mod ask;
 mod commit;
+mod delivery;
 mod member;
 mod message;
 mod poll;
@@ -19,6 +20,7 @@ use rdkafka::types::RDKafkaRespErr;
 
 pub use ask::{Answer, GroupAnswer, Isolation, PartitionAnswer, Questions, TopicAnswer, TopicId};
 pub use commit::Commits;
+pub use delivery::was_attempted;
 pub use member::generation;
 pub use message::{Headers, Message};
 pub use poll::{Polled, RecordQueue};
