@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::exit::Exit;
-use common::kafka::error::{Class, class, with_hint};
+use common::kafka::error::{class, with_hint};
 use common::verdict::Verdict;
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -163,11 +163,7 @@ fn retried<T>(question: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
 
 fn failure(what: &str, places: &[Place], error: &KafkaError) -> Verdict {
     let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-    let exit = match class(code) {
-        Class::Refused => Exit::Refused,
-        Class::Unreachable => Exit::Unreachable,
-        Class::Other => Exit::Incomplete,
-    };
+    let exit = class(code).exit();
     let shown: Vec<String> = places.iter().take(3).map(|(topic, partition)| format!("{topic}[{partition}]")).collect();
     let more = if places.len() > 3 { ", .." } else { "" };
     Verdict::new(exit, with_hint(&format!("{what} of {}{more}: {error}", shown.join(", ")), code))

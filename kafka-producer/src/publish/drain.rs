@@ -30,9 +30,10 @@ impl Publisher<'_> {
             // Tells the broker threads not to linger; returns at once.
             let flushed = producer.flush(Duration::ZERO).is_ok();
             self.health.progress();
+            self.client.hand_over_token(producer.client());
             if flushed && producer.in_flight_count() == 0 {
                 return match producer.client().fatal_error() {
-                    Some((_, reason)) if self.tally.fatal() => End::Failed(self.fatal(&reason)),
+                    Some(fatal) if self.tally.fatal() => End::Failed(self.fatal(fatal)),
                     _ => end,
                 };
             }

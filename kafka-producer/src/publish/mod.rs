@@ -14,9 +14,10 @@ use common::exit::Exit;
 use common::health::Health;
 use common::kafka::ClientState;
 use common::verdict::Verdict;
+use rdkafka::error::RDKafkaErrorCode;
 
 use crate::config::Config;
-use crate::context::Context;
+use crate::context::{Context, Deliveries};
 use crate::metrics::ProducerMetrics;
 use crate::source::Source;
 use crate::stop::Stop;
@@ -78,7 +79,7 @@ impl Publisher<'_> {
     pub fn run(&self, source: &mut Source) -> Published {
         let started = Instant::now();
         let mut requested = self.config.own_messages().unwrap_or(0);
-        let context = Context { client: Arc::clone(&self.client), tally: Arc::clone(&self.tally), started };
+        let context = Context::new(Arc::clone(&self.client), Deliveries { tally: Arc::clone(&self.tally), started });
         let fail = |failure: Verdict| Published {
             requested,
             enqueued: 0,
@@ -149,8 +150,8 @@ impl Publisher<'_> {
             .then(|| self.client.unreachable(&self.config.connection.bootstrap_servers))
     }
 
-    fn fatal(&self, reason: &str) -> Verdict {
-        self.refused().unwrap_or_else(|| Verdict::new(Exit::Incomplete, format!("the client cannot go on: {reason}")))
+    fn fatal(&self, (code, reason): (RDKafkaErrorCode, String)) -> Verdict {
+        self.refused().unwrap_or_else(|| self.client.fatal(code, &reason))
     }
 
     /// The first that applies: interrupted, refused, unreachable, incomplete. All acknowledged is well in any case.

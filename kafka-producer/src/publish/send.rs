@@ -117,9 +117,8 @@ impl Publisher<'_> {
                     record = again;
                 }
                 code => {
-                    if let (RDKafkaErrorCode::Fatal, Some((_, reason))) = (code, client.producer.client().fatal_error())
-                    {
-                        return Err(End::Failed(self.fatal(&reason)));
+                    if let (RDKafkaErrorCode::Fatal, Some(fatal)) = (code, client.producer.client().fatal_error()) {
+                        return Err(End::Failed(self.fatal(fatal)));
                     }
                     self.tally.not_taken(code, topic, message.partition.or(self.config.partition).unwrap_or(-1));
                     return Ok(false);
