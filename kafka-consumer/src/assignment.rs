@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use common::exit::Exit;
 use common::kafka::error::{class, with_hint};
 use common::verdict::Verdict;
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};

@@ -125,6 +125,11 @@ impl Tally {
         self.note(&mut state, code, topic, partition);
     }
 
+    /// One message cannot be delivered, whatever is done.
+    pub fn refuse_message(&self, verdict: Verdict) {
+        self.state().refused_message.get_or_insert(verdict);
+    }
+
     /// The transaction was not committed: what was acknowledged in it is not delivered.
     pub fn take_back(&self) {
         let mut state = self.state();

@@ -135,6 +135,8 @@ mod tests {
     fn client(mock: &Mock) -> BaseProducer {
         let mut properties = Properties::new();
         properties.fallback("bootstrap.servers", mock.bootstrap_servers());
+        // A question must not create a topic.
+        properties.fallback("allow.auto.create.topics", "false");
         crate::kafka::client_config(&properties).create().unwrap()
     }
 
