@@ -407,11 +407,10 @@ impl<'a> Poller<'a> {
         if !matches!(error, KafkaError::MessageConsumptionFatal(_)) && code != Some(RDKafkaErrorCode::Fatal) {
             return None;
         }
-        let reason = match self.consumer.client().fatal_error() {
-            Some((code, reason)) => format!("{reason} ({})", common::kafka::error::name(code)),
-            None => error.to_string(),
-        };
-        Some(Verdict::new(Exit::Incomplete, format!("the client cannot go on: {reason}")))
+        let fatal = self.consumer.client().fatal_error();
+        let (code, reason) =
+            fatal.unwrap_or_else(|| (code.unwrap_or(RDKafkaErrorCode::Fatal), error.to_string()));
+        Some(self.client.fatal(code, &reason))
     }
 
     /// Writes and commits what there is, and leaves the group within the drain deadline, so that the others take over at
@@ -426,10 +425,12 @@ impl<'a> Poller<'a> {
         }
         // The other half is for leaving the group.
         let committed = self.commit_now(self.config.drain_timeout / 2);
-        if let Err(error) = self.consumer.close_queue() {
+        let closing = self.consumer.close_queue();
+        if let Err(error) = &closing {
             tracing::debug!(event = "close", "{error}");
         }
-        while !self.consumer.closed() && Instant::now() < deadline {
+        // After a fatal error there is no group to leave.
+        while closing.is_ok() && !self.consumer.closed() && Instant::now() < deadline {
             // Records that still come are not logged and not stored: the next member gets them.
             drop(self.consumer.poll(CLOSING));
             while let Some(change) = self.consumer.context().next_rebalance() {

@@ -50,8 +50,8 @@ const SIZE: &str = "the broker refuses the whole batch when it is over the topic
      send smaller messages, raise that limit, or lower -X batch.size below it so that neighbours do not fail too";
 const NO_TOPIC: &str = "create the topic (the producer does it with --create-topic), or check KAFKA_TOPIC";
 const REPLICAS: &str = "fewer replicas are in sync than the topic's min.insync.replicas: check the brokers";
-const KIP_848: &str = "the broker does not support what the client asks for: --group-protocol consumer needs Apache Kafka 4.0 \
-     with consumer among its group.coordinator.rebalance.protocols";
+const KIP_848: &str = "the broker does not support what the client asks for: --group-protocol consumer needs Apache Kafka 4.0 with the \
+     feature group.version=1 and consumer among its group.coordinator.rebalance.protocols";
 const FENCED: &str = "another producer uses the same transactional id: give each its own";
 const DELEGATION: &str = "check the delegation token";
 
