@@ -98,6 +98,9 @@ fn start(config: Config, program: Program) -> Result<Exit, Exit> {
     });
     let client = life::client_state(config.subject(), registered.client.clone(), config.connection.oauth.clone())
         .map_err(usage)?;
+    if matches!(config.subscription, config::Subscription::Partitions { .. }) {
+        client.without_group();
+    }
     let drain_limit = config.drain_timeout;
     let surroundings = Surroundings { admin, health: health.clone(), shutdown: shutdown.clone(), drain_limit };
     let work = Work { config, client, metrics: registered.consumer, health, shutdown };

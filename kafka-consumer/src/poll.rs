@@ -408,8 +408,7 @@ impl<'a> Poller<'a> {
             return None;
         }
         let fatal = self.consumer.client().fatal_error();
-        let (code, reason) =
-            fatal.unwrap_or_else(|| (code.unwrap_or(RDKafkaErrorCode::Fatal), error.to_string()));
+        let (code, reason) = fatal.unwrap_or_else(|| (code.unwrap_or(RDKafkaErrorCode::Fatal), error.to_string()));
         Some(self.client.fatal(code, &reason))
     }
 

@@ -34,7 +34,8 @@ impl Answering {
     pub fn update(&mut self, statistics: &Statistics<'_>, now: Instant) {
         self.seen = Some(now);
         let own = statistics.brokers.values().filter(|broker| broker.nodeid >= 0 && broker.source != "logical");
-        self.nodes = own.map(|broker| (broker.nodeid, answered(self.nodes.get(&broker.nodeid), broker, now, false))).collect();
+        self.nodes =
+            own.map(|broker| (broker.nodeid, answered(self.nodes.get(&broker.nodeid), broker, now, false))).collect();
         // While the group is being formed its coordinator keeps the answer to JoinGroup or SyncGroup back, rightly.
         let joins = statistics.cgrp.as_ref().is_some_and(|group| group.join_state.starts_with("wait-"));
         let coordinator = statistics.brokers.get("GroupCoordinator").filter(|_| statistics.cgrp.is_some());

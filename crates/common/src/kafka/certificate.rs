@@ -23,7 +23,8 @@ pub fn fault(place: &str, checks_host: bool) -> Option<String> {
     let now = Asn1Time::days_from_now(0).ok()?;
     for certificate in &chain {
         if certificate.not_after() < now {
-            let text = format!("{place}: the certificate of {} expired on {}", name(certificate), certificate.not_after());
+            let text =
+                format!("{place}: the certificate of {} expired on {}", name(certificate), certificate.not_after());
             return Some(format!("{text}; renew it on the broker, or set this machine's clock right"));
         }
         if certificate.not_before() > now {
@@ -82,7 +83,9 @@ fn is_for(certificate: &X509Ref, host: &str) -> bool {
 fn names(certificate: &X509Ref) -> String {
     let of_address = |bytes: &[u8]| match <[u8; 4]>::try_from(bytes) {
         Ok(octets) => std::net::Ipv4Addr::from(octets).to_string(),
-        Err(_) => <[u8; 16]>::try_from(bytes).map(std::net::Ipv6Addr::from).map_or_else(|_| "?".to_owned(), |a| a.to_string()),
+        Err(_) => {
+            <[u8; 16]>::try_from(bytes).map(std::net::Ipv6Addr::from).map_or_else(|_| "?".to_owned(), |a| a.to_string())
+        }
     };
     let names: Vec<String> = certificate
         .subject_alt_names()
@@ -105,9 +108,7 @@ fn common_name(certificate: &X509Ref) -> Option<String> {
 
 fn issuer(certificate: &X509Ref) -> String {
     let entry = certificate.issuer_name().entries_by_nid(openssl::nid::Nid::COMMONNAME).next();
-    entry
-        .and_then(|entry| entry.data().to_string().ok())
-        .unwrap_or_else(|| "without a name".to_owned())
+    entry.and_then(|entry| entry.data().to_string().ok()).unwrap_or_else(|| "without a name".to_owned())
 }
 
 #[cfg(test)]

@@ -165,11 +165,7 @@ pub fn read(code: RDKafkaErrorCode, line: &str) -> Reading {
     let place = place(line);
     for phrase in PHRASES.iter().filter(|phrase| phrase.words.iter().all(|word| line.contains(word))) {
         if let Some(text) = (phrase.says)(place.as_deref().unwrap_or("a broker"), line) {
-            return Reading {
-                class: phrase.class,
-                text: error::joined(&text, phrase.hint),
-                about: Some(phrase.about),
-            };
+            return Reading { class: phrase.class, text: error::joined(&text, phrase.hint), about: Some(phrase.about) };
         }
     }
     let text = match code {

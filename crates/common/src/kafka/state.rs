@@ -166,9 +166,9 @@ impl ClientState {
             return refused;
         }
         let cause = lock(&self.cause).clone();
-        // Its certificate may still be looked at.
+        // It is final, and is still being looked at.
         if let Some(Cause { reading, .. }) = &cause
-            && reading.class == Class::Refused
+            && reading.about == Some(About::BrokersCertificate)
             && !self.established.load(Ordering::Relaxed)
         {
             return Verdict::new(Exit::Refused, format!("{}: {}", self.subject, reading.text));
@@ -195,7 +195,10 @@ impl ClientState {
     /// Why a connection failed, if one did not longer ago than this: a broker may be away while others answer, or may advertise
     /// a name that nobody can resolve.
     pub fn trouble(&self, within: Duration) -> Option<String> {
-        lock(&self.cause).as_ref().filter(|cause| cause.when.elapsed() <= within).map(|cause| cause.reading.text.clone())
+        lock(&self.cause)
+            .as_ref()
+            .filter(|cause| cause.when.elapsed() <= within)
+            .map(|cause| cause.reading.text.clone())
     }
 
     fn pending_name(&self, servers: &str) -> Option<String> {
@@ -210,7 +213,9 @@ impl ClientState {
     /// Keeps why a connection failed.
     pub(super) fn note_cause(&self, mut reading: Reading) {
         let advertised = match (reading.about, phrases::unresolved(&reading.text), self.facts.get()) {
-            (Some(About::Name), Some(name), Some(facts)) if !names::has_host(&facts.servers, name) => Some(name.to_owned()),
+            (Some(About::Name), Some(name), Some(facts)) if !names::has_host(&facts.servers, name) => {
+                Some(name.to_owned())
+            }
             _ => None,
         };
         if let Some(name) = advertised {
@@ -220,7 +225,13 @@ impl ClientState {
                  machine"
             );
         }
-        *lock(&self.cause) = Some(Cause { reading, when: Instant::now() });
+        let mut cause = lock(&self.cause);
+        // Without a token each broker fails, and for that reason.
+        let has_no_token = self.tokens.as_ref().is_some_and(|tokens| !tokens.is_good())
+            && cause.as_ref().is_some_and(|cause| cause.reading.about == Some(About::Token));
+        if !has_no_token || reading.about == Some(About::Token) {
+            *cause = Some(Cause { reading, when: Instant::now() });
+        }
     }
 
     /// Forgets a cause of this kind: it passed.
@@ -279,7 +290,10 @@ impl ClientState {
         if matches!(code, RDKafkaErrorCode::AllBrokersDown) {
             self.contact.store(false, Ordering::Relaxed);
         } else if reading.about.is_some_and(|about| about != About::Token)
-            || matches!(code, RDKafkaErrorCode::Resolve | RDKafkaErrorCode::SSL | RDKafkaErrorCode::BrokerTransportFailure)
+            || matches!(
+                code,
+                RDKafkaErrorCode::Resolve | RDKafkaErrorCode::SSL | RDKafkaErrorCode::BrokerTransportFailure
+            )
         {
             self.note_cause(reading.clone());
         }

@@ -9,6 +9,7 @@ mod images;
 mod oauth;
 mod pipes;
 mod positions;
+mod refusals;
 mod sasl;
 mod signals;
 mod suite;
@@ -47,7 +48,7 @@ enum Other {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 10] = [
+const SCENARIOS: [&[Scenario]; 11] = [
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
     &positions::SCENARIOS,
@@ -55,6 +56,7 @@ const SCENARIOS: [&[Scenario]; 10] = [
     &signals::SCENARIOS,
     &pipes::SCENARIOS,
     &faults::SCENARIOS,
+    &refusals::SCENARIOS,
     &sasl::SCENARIOS,
     &oauth::SCENARIOS,
     &tls::SCENARIOS,

@@ -45,7 +45,8 @@ const fn r(code: RDKafkaErrorCode, class: Class, of: Of, hint: &'static str) -> 
 }
 
 const LOGIN: &str = "check KAFKA_SASL_MECHANISM, KAFKA_USERNAME and the password";
-const ADDRESS: &str = "check the address, the port, KAFKA_SECURITY_PROTOCOL and firewalls or NetworkPolicies in between";
+const ADDRESS: &str =
+    "check the address, the port, KAFKA_SECURITY_PROTOCOL and firewalls or NetworkPolicies in between";
 const SIZE: &str = "the broker refuses the whole batch when it is over the topic's max.message.bytes: \
      send smaller messages, raise that limit, or lower -X batch.size below it so that neighbours do not fail too";
 const NO_TOPIC: &str = "create the topic (the producer does it with --create-topic), or check KAFKA_TOPIC";
@@ -206,7 +207,12 @@ pub const TABLE: &[Row] = &[
     r(InvalidConfig, Refused, Of::Topic, ""),
     r(NotController, Transient, Of::Client, ""),
     r(InvalidRequest, Refused, Of::Client, ""),
-    r(UnsupportedForMessageFormat, Refused, Of::Message, "the topic's message format takes no headers: send without them"),
+    r(
+        UnsupportedForMessageFormat,
+        Refused,
+        Of::Message,
+        "the topic's message format takes no headers: send without them",
+    ),
     r(PolicyViolation, Refused, Of::Topic, "a policy of the cluster forbids it: ask its operators"),
     r(OutOfOrderSequenceNumber, Transient, Of::Transaction, ""),
     r(DuplicateSequenceNumber, Transient, Of::Transaction, ""),
@@ -221,12 +227,7 @@ pub const TABLE: &[Row] = &[
     ),
     r(ConcurrentTransactions, Transient, Of::Transaction, ""),
     r(TransactionCoordinatorFenced, Transient, Of::Transaction, ""),
-    r(
-        TransactionalIdAuthorizationFailed,
-        Refused,
-        Of::Transaction,
-        "the user needs Write on the transactional id",
-    ),
+    r(TransactionalIdAuthorizationFailed, Refused, Of::Transaction, "the user needs Write on the transactional id"),
     r(SecurityDisabled, Refused, Of::Client, "the cluster has no authorizer"),
     r(OperationNotAttempted, Transient, Of::Client, ""),
     r(KafkaStorageError, Transient, Of::Topic, "a disk of the broker fails: its log says which"),

@@ -135,7 +135,8 @@ fn a_broker_that_refuses_an_ended_token_is_waited_for_and_one_that_refuses_a_fre
     let words = "SASL authentication error: {\"status\":\"invalid_token\"}";
     // A lifetime of nothing is over at once.
     for (lifetime, is_final) in [("3600", true), ("0", false)] {
-        let endpoint = Fake::new(move |mut stream| respond(&mut stream, "200 OK", &GRANT.replace("LIFETIME", lifetime)));
+        let endpoint =
+            Fake::new(move |mut stream| respond(&mut stream, "200 OK", &GRANT.replace("LIFETIME", lifetime)));
         let client = state(&endpoint);
         let _ = client.token();
         wait_for("the token", || (granted(&client) > 0).then_some(()));

@@ -20,9 +20,9 @@ use std::os::raw::c_char;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 
+pub use ask::{Answer, GroupAnswer, Isolation, PartitionAnswer, Questions, TopicAnswer, TopicId};
 #[cfg(test)]
 pub(crate) use codes::described_codes;
-pub use ask::{Answer, GroupAnswer, Isolation, PartitionAnswer, Questions, TopicAnswer, TopicId};
 pub use commit::Commits;
 pub use member::generation;
 pub use message::{Headers, Message};

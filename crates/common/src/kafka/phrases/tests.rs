@@ -98,12 +98,27 @@ fn each_phrase_is_said_by_librdkafka() {
         set.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()
     };
     let plain: &[(&str, &str)] = &[];
-    let cases: Vec<(String, Vec<(&str, String)>, Class, Vec<String>)> = vec![
-        case(untrusted.localhost(), owned(&trusting), Class::Refused, &["certificate cannot be verified", "CA_LOCATION"]),
-        case(mutual.localhost(), owned(&trusting), Class::Refused, &["asks for a client certificate; set KAFKA_SSL_CERT"]),
+    let cases: Vec<Case> = vec![
+        case(
+            untrusted.localhost(),
+            owned(&trusting),
+            Class::Refused,
+            &["certificate cannot be verified", "CA_LOCATION"],
+        ),
+        case(
+            mutual.localhost(),
+            owned(&trusting),
+            Class::Refused,
+            &["asks for a client certificate; set KAFKA_SSL_CERT"],
+        ),
         case(mutual.localhost(), with(&stranger), Class::Refused, &["does not trust the authority of this client's"]),
         case(mutual.localhost(), with(&expired), Class::Refused, &["refuses this client's", "(certificate expired"]),
-        case(no_sasl.address(), owned(&login("PLAIN")), Class::Refused, &["this listener offers no SASL; check KAFKA_SEC"]),
+        case(
+            no_sasl.address(),
+            owned(&login("PLAIN")),
+            Class::Refused,
+            &["this listener offers no SASL; check KAFKA_SEC"],
+        ),
         case(
             scram_only.address(),
             owned(&login("PLAIN")),
@@ -111,10 +126,30 @@ fn each_phrase_is_said_by_librdkafka() {
             &["does not offer the mechanism PLAIN, but SCRAM-SHA-256,SCRAM-SHA-512; check KAFKA_SASL_MECHANISM"],
         ),
         case(web.address(), owned(plain), Class::Unreachable, &[&format!("{http} speaks HTTP, not Kafka")]),
-        case(tls_only.address(), owned(plain), Class::Unreachable, &["speaks TLS; check the port and KAFKA_SECURITY_PROT"]),
-        case(shell.address(), owned(plain), Class::Unreachable, &[&format!("{ssh} does not speak Kafka: it answers \"SSH-\"")]),
-        case(web.address(), owned(&trusting), Class::Unreachable, &["does not speak TLS; check KAFKA_SECURITY_PROTOCOL"]),
-        case(closing.address(), owned(&trusting), Class::Unreachable, &["hung up (Disconnected) during the TLS handshake"]),
+        case(
+            tls_only.address(),
+            owned(plain),
+            Class::Unreachable,
+            &["speaks TLS; check the port and KAFKA_SECURITY_PROT"],
+        ),
+        case(
+            shell.address(),
+            owned(plain),
+            Class::Unreachable,
+            &[&format!("{ssh} does not speak Kafka: it answers \"SSH-\"")],
+        ),
+        case(
+            web.address(),
+            owned(&trusting),
+            Class::Unreachable,
+            &["does not speak TLS; check KAFKA_SECURITY_PROTOCOL"],
+        ),
+        case(
+            closing.address(),
+            owned(&trusting),
+            Class::Unreachable,
+            &["hung up (Disconnected) during the TLS handshake"],
+        ),
         case(closing.address(), owned(plain), Class::Unreachable, &["hung up (Disconnected)", "the port may want TLS"]),
         case(
             "broker.invalid:9092".to_owned(),
@@ -150,12 +185,10 @@ fn each_phrase_is_said_by_librdkafka() {
     assert_eq!(rows, (0..PHRASES.len()).collect(), "rows that nothing said: add a case, or take them away");
 }
 
-fn case(
-    servers: String,
-    set: Vec<(&'static str, String)>,
-    class: Class,
-    words: &[&str],
-) -> (String, Vec<(&'static str, String)>, Class, Vec<String>) {
+/// Where, with which properties, how it is sorted, and what is in its text.
+type Case = (String, Vec<(&'static str, String)>, Class, Vec<String>);
+
+fn case(servers: String, set: Vec<(&'static str, String)>, class: Class, words: &[&str]) -> Case {
     (servers, set, class, words.iter().map(|word| (*word).to_owned()).collect())
 }
 
@@ -174,7 +207,10 @@ fn librdkafkas_count_of_brokers_is_not_repeated() {
 #[test]
 fn the_place_of_a_line() {
     for (line, wanted) in [
-        ("[thrd:ssl://a.example:9093/bootstrap]: ssl://a.example:9093/bootstrap: SSL handshake failed: x", "a.example:9093"),
+        (
+            "[thrd:ssl://a.example:9093/bootstrap]: ssl://a.example:9093/bootstrap: SSL handshake failed: x",
+            "a.example:9093",
+        ),
         ("sasl_ssl://[::1]:9092/1: Disconnected", "[::1]:9092"),
         ("127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed", "127.0.0.1:1"),
     ] {

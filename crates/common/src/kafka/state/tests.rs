@@ -98,13 +98,22 @@ fn a_name_that_a_broker_advertises_is_told_from_one_that_we_were_given() {
     properties.fallback("bootstrap.servers", "boot.example");
     client.configured(&properties);
     let resolve = global(RDKafkaErrorCode::Resolve);
-    client.error(&resolve, "boot.example:9092/bootstrap: Failed to resolve 'boot.example:9092': No such host (after 1ms in state CONNECT)");
+    client.error(
+        &resolve,
+        "boot.example:9092/bootstrap: Failed to resolve 'boot.example:9092': No such host (after 1ms in state CONNECT)",
+    );
     let given = client.unreachable("boot.example");
     assert!(given.reason().contains("'boot.example:9092': No such host; check KAFKA_BOOTSTRAP_SERVERS"), "{given}");
-    client.error(&resolve, "kafka-0.svc:9092/0: Failed to resolve 'kafka-0.svc:9092': No such host (after 1ms in state CONNECT)");
+    client.error(
+        &resolve,
+        "kafka-0.svc:9092/0: Failed to resolve 'kafka-0.svc:9092': No such host (after 1ms in state CONNECT)",
+    );
     let advertised = client.unreachable("boot.example");
     assert_eq!(advertised.exit, Exit::Unreachable);
-    assert!(advertised.reason().contains("advertises the name kafka-0.svc:9092: check advertised.listeners"), "{advertised}");
+    assert!(
+        advertised.reason().contains("advertises the name kafka-0.svc:9092: check advertised.listeners"),
+        "{advertised}"
+    );
 }
 
 #[test]

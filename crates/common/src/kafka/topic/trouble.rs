@@ -84,7 +84,9 @@ fn listed(what: &str, numbers: impl IntoIterator<Item = i32>) -> String {
     let numbers: Vec<i32> = numbers.into_iter().collect();
     match numbers.as_slice() {
         [one] => format!("{what} {one}"),
-        [first, .., last] if numbers.len() > 2 && usize::try_from(last - first).is_ok_and(|n| n + 1 == numbers.len()) => {
+        [first, .., last]
+            if numbers.len() > 2 && usize::try_from(last - first).is_ok_and(|n| n + 1 == numbers.len()) =>
+        {
             format!("{what}s {first} to {last}")
         }
         _ => {
