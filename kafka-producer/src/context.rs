@@ -1,50 +1,30 @@
-//! librdkafka's callbacks of the producer: each delivery is counted, everything else goes to the shared client state.
+//! The producer's part of librdkafka's callbacks: each delivery is counted.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::kafka::{ClientState, native};
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use common::kafka::context::{self, Handler};
+use common::kafka::native;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{DeliveryResult, Message};
-use rdkafka::producer::ProducerContext;
 
 use crate::ledger::Ledger;
 
+/// The context of the producer.
+pub type Context = context::Context<Deliveries>;
+
 /// What the callbacks write to.
-pub struct Context {
-    /// Connections, refusals, statistics.
-    pub client: Arc<ClientState>,
+pub struct Deliveries {
     /// The counts.
     pub ledger: Arc<Ledger>,
 }
 
-impl ClientContext for Context {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+impl Handler for Deliveries {}
 
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.client.log(level, facility, line);
-    }
-
-    fn stats_raw(&self, json: &[u8]) {
-        self.client.statistics(json);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.client.error(&error, reason);
-    }
-
-    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        self.client.token()
-    }
-}
-
-impl ProducerContext for Context {
+impl context::Deliveries for Deliveries {
     /// When the message was sent, or should have been: microseconds after the ledger's start. A number, because a box would be an
     /// allocation for each message.
-    type DeliveryOpaque = usize;
+    type Opaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, sent_us: usize) {
         match result {

@@ -75,10 +75,49 @@ fn unwritten(error: &io::Error, stop: &Stop) -> Exit {
     Exit::Incomplete
 }
 
-        let sent_us = clock.us();
-        let stamp = stamp.as_mut().map(|stamp| stamp.write(sequence, sent_us, message.key(), message.value()));
-        if let Err(error) = writeln!(stdout, "{}", record(config, stamp, &message)) {
-            return unwritten(&error, stop);
+/// Stdout that can be left: a pipe that nobody reads is watched, not written to.
+struct Stdout<'a> {
+    stdout: io::Stdout,
+    waits: bool,
+    patience: &'a Patience,
+}
+
+impl<'a> Stdout<'a> {
+    fn new(patience: &'a Patience) -> Self {
+        let stdout = io::stdout();
+        let waits = fstat(&stdout).map_or(true, |stat| !FileType::from_raw_mode(stat.st_mode).is_file());
+        Self { stdout, waits, patience }
+    }
+}
+
+impl Write for Stdout<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.waits {
+            return Ok(rustix::io::write(&self.stdout, bytes)?);
+        }
+        loop {
+            let goes_on = (self.patience)();
+            // What was printed before the stop is still written where somebody reads it.
+            let look = if goes_on { &LOOK } else { &NOW };
+            match poll(&mut [PollFd::new(&self.stdout, PollFlags::OUT)], Some(look)) {
+                Ok(0) | Err(Errno::INTR) if goes_on => continue,
+                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match rustix::io::write(&self.stdout, &bytes[..bytes.len().min(PIPE_BYTES)]) {
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                written => return Ok(written?),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn record(config: &Config, stamp: Option<&[u8]>, message: &Message) -> Value {
     let mut record = Map::new();
     let mut bytes = |name: &str, value: Option<&[u8]>| match value.map(std::str::from_utf8) {
         None => drop(record.insert(name.to_owned(), Value::Null)),

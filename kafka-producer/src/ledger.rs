@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use common::kafka::error::{Class, class, name, with_hint};
+use common::kafka::error::{Class, class, name, of_message, with_hint};
 use common::text::grouped;
 use common::verdict::Verdict;
 use hdrhistogram::Histogram;
@@ -315,18 +315,17 @@ impl Ledger {
         }
         let place = if partition < 0 { topic.to_owned() } else { format!("{topic} partition {partition}") };
         let failure = Verdict::new(Exit::Refused, with_hint(&format!("{place}: {code}"), code));
-        let of_message = matches!(
-            code,
-            RDKafkaErrorCode::MessageSizeTooLarge
-                | RDKafkaErrorCode::InvalidMessageSize
-                | RDKafkaErrorCode::InvalidRecord
-        );
-        if of_message {
+        if of_message(code) {
             state.refused_message.get_or_insert(failure);
         } else {
             state.refused.get_or_insert(failure);
             self.has_refusal.store(true, Ordering::Release);
         }
+    }
+
+    /// One message cannot be delivered, whatever is done.
+    pub fn refuse_message(&self, verdict: Verdict) {
+        self.state().refused_message.get_or_insert(verdict);
     }
 
     /// Brings the shared metrics up to date.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use common::exit::Exit;
 use common::shutdown::Deadline;
 use common::verdict::Verdict;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{Producer, PurgeConfig};
 
 use super::client::Client;
@@ -38,6 +39,7 @@ impl Publisher<'_> {
             // Tells the broker threads not to linger; returns at once.
             let flushed = producer.flush(Duration::ZERO).is_ok();
             self.health.progress();
+            self.client.hand_over_token(producer.client());
             if flushed && producer.in_flight_count() == 0 {
                 break true;
             }
@@ -65,9 +67,9 @@ impl Publisher<'_> {
         };
         if all_back {
             if self.ledger.fatal()
-                && let Some((_, reason)) = producer.client().fatal_error()
+                && let Some(fatal) = producer.client().fatal_error()
             {
-                end = End::Failed(self.fatal(&reason));
+                end = End::Failed(self.fatal(fatal));
             }
             return Ended { end, why: None, deadline };
         }
@@ -99,7 +101,7 @@ impl Publisher<'_> {
     }
 
     /// The verdict on a client that librdkafka gave up.
-    pub(super) fn fatal(&self, reason: &str) -> Verdict {
-        self.refused().unwrap_or_else(|| Verdict::new(Exit::Incomplete, format!("the client cannot go on: {reason}")))
+    pub(super) fn fatal(&self, (code, reason): (RDKafkaErrorCode, String)) -> Verdict {
+        self.refused().unwrap_or_else(|| self.client.fatal(code, &reason))
     }
 }

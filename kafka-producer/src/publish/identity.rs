@@ -48,7 +48,7 @@ impl Identity {
 
     fn put(&self, token: usize) {
         // The name was checked, so it can be asked for; without an answer nothing is compared.
-        let _ = self.questions.topics(token, std::slice::from_ref(&self.topic));
+        let _ = self.questions.topics(token, None, std::slice::from_ref(&self.topic));
     }
 
     /// What the topic was at the start, waited for until the deadline; `None` where nobody knows.

@@ -18,7 +18,7 @@ use common::shutdown::Deadline;
 use common::verdict::Verdict;
 
 use crate::config::Config;
-use crate::context::Context;
+use crate::context::{Context, Deliveries};
 use crate::ledger::Ledger;
 use crate::metrics::ProducerMetrics;
 use crate::source::Source;
@@ -76,7 +76,7 @@ impl Publisher<'_> {
     /// Publishes the run. Blocks until the verdict is known. The client is left in `kept`: to drop it can hang, which must not
     /// hold up the verdict.
     pub fn run(&self, kept: &mut Option<Client>, source: &mut Source) -> Verdict {
-        let context = Context { client: Arc::clone(&self.client), ledger: Arc::clone(&self.ledger) };
+        let context = Context::new(Arc::clone(&self.client), Deliveries { ledger: Arc::clone(&self.ledger) });
         let client = match Client::start(context, self.config) {
             Ok(client) => &*kept.insert(client),
             Err(verdict) => return verdict,

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use common::exit::Exit;
 use common::kafka::error::code;
+use common::kafka::topic::{self, Known};
 use common::verdict::Verdict;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::OwnedHeaders;
@@ -95,12 +96,20 @@ impl Publisher<'_> {
                     record = again;
                 }
                 code => {
-                    if let (RDKafkaErrorCode::Fatal, Some((_, reason))) = (code, client.producer.client().fatal_error())
-                    {
+                    if let (RDKafkaErrorCode::Fatal, Some(fatal)) = (code, client.producer.client().fatal_error()) {
                         self.ledger.hand_back();
-                        return Err(End::Failed(self.fatal(&reason)));
+                        return Err(End::Failed(self.fatal(fatal)));
                     }
-                    self.ledger.not_taken(code, topic, message.partition.or(self.config.partition).unwrap_or(-1));
+                    let partition = message.partition.or(self.config.partition).unwrap_or(-1);
+                    self.ledger.not_taken(code, topic, partition);
+                    // Only metadata tell a number that is out of range from a partition that has no leader for now.
+                    if code == RDKafkaErrorCode::UnknownPartition
+                        && self.ledger.refused_message().is_none()
+                        && let Known::Partitions(count) = topic::ask(client.producer.client(), topic)
+                        && let Err(refusal) = topic::check_partition(topic, count, partition)
+                    {
+                        self.ledger.refuse_message(refusal);
+                    }
                     return Ok(());
                 }
             }

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use common::exit::Exit;
 use common::kafka::error::code;
 use common::kafka::topic;
 use common::shutdown::Deadline;
@@ -95,11 +94,7 @@ impl Publisher<'_> {
     fn transaction_failure(&self, step: &str, error: &KafkaError) -> Verdict {
         let id = self.config.properties.get("transactional.id").unwrap_or_default();
         let code = code(error).unwrap_or(RDKafkaErrorCode::Unknown);
-        let exit = match common::kafka::error::class(code) {
-            common::kafka::Class::Refused => Exit::Refused,
-            common::kafka::Class::Unreachable => Exit::Unreachable,
-            common::kafka::Class::Other => Exit::Incomplete,
-        };
+        let exit = common::kafka::error::class(code).exit();
         let reason = format!("transaction {id}: cannot {step}: {code}");
         Verdict::new(exit, common::kafka::error::with_hint(&reason, code))
     }

@@ -32,7 +32,7 @@ fn who_is_no_broker_is_unreachable_with_the_cause() {
     let cases: [(&str, String, &[&str]); 5] = [
         ("a closed port", closed, &["Connection refused"]),
         ("a name that nobody has", "broker.invalid:9092".to_owned(), &["Failed to resolve 'broker.invalid:9092'"]),
-        ("a web server", web.address(), &["Invalid response size"]),
+        ("a web server", web.address(), &["speaks HTTP, not Kafka"]),
         ("a port that hangs up", closing.address(), &["Disconnected"]),
         ("a silent port", silent.address(), &["ApiVersionRequest failed", "Timed out"]),
     ];

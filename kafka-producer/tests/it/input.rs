@@ -173,7 +173,7 @@ fn a_partition_that_the_topic_does_not_have_is_refused() {
     let (_folder, path) = file("records", "{\"value\":1}\n{\"value\":2,\"partition\":2}\n");
     let report = report(&cluster.run(&["-i", arg(&path), "--input-format", "json"]), 4);
     assert_eq!(report["errors"]["UnknownPartition"], 1, "{report}");
-    assert_says(text(&report, "message"), &["test partition 2", "fewer partitions"]);
+    assert_says(text(&report, "message"), &["topic test has 2 partitions, 0 to 1: there is no partition 2"]);
     assert!(cluster.count() <= 1);
 }
 

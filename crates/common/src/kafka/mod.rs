@@ -1,24 +1,35 @@
 //! The only place that makes a librdkafka configuration, and what both clients share: context, errors, login, topics.
 
+pub mod answering;
+mod certificate;
 pub mod context;
 pub mod defaults;
 pub mod error;
+#[cfg(test)]
+mod fakes;
 pub mod headers;
+mod login;
+mod names;
 pub mod native;
 pub mod oauth;
+mod phrases;
 pub mod promises;
+mod state;
 pub mod statistics;
 pub mod topic;
 
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
 use crate::config::properties::is_secret;
 use crate::config::{Problems, Properties};
 use crate::metrics::Program;
+use crate::verdict::Verdict;
 
-pub use context::ClientState;
+pub use answering::Answering;
+pub use context::Context;
 pub use error::Class;
+pub use state::ClientState;
 
 /// The configuration of a client. Nothing may print it: its `Debug` knows only some of the secrets.
 #[allow(clippy::disallowed_methods, reason = "this is the one place")]
@@ -32,6 +43,18 @@ pub fn client_config(properties: &Properties) -> ClientConfig {
         config.set_log_level(RDKafkaLogLevel::Info);
     }
     config
+}
+
+/// Creates a client of any kind, and lets its state know what of the configuration matters to it.
+///
+/// # Errors
+/// When librdkafka refuses the configuration.
+pub fn create<H: context::Handler, T: FromClientConfigAndContext<Context<H>>>(
+    properties: &Properties,
+    context: Context<H>,
+) -> Result<T, Verdict> {
+    context.client.configured(properties);
+    client_config(properties).create_with_context(context).map_err(|error| error::creation(&error))
 }
 
 /// Lets librdkafka check each property alone, so that all its objections are known at once and before any broker is

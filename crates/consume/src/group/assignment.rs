@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use common::exit::Exit;
-use common::kafka::error::{Class, class, with_hint};
+use common::kafka::error::{class, with_hint};
 use common::kafka::native::TopicPartition;
 use common::verdict::Verdict;
 use rdkafka::consumer::{Consumer, RebalanceProtocol};
@@ -220,10 +220,5 @@ pub(super) fn list_of(partitions: &[TopicPartition], offset: Offset) -> KafkaRes
 
 pub(super) fn failure(what: &str, partitions: &[TopicPartition], error: &KafkaError) -> Verdict {
     let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-    let exit = match class(code) {
-        Class::Refused => Exit::Refused,
-        Class::Unreachable => Exit::Unreachable,
-        Class::Other => Exit::Incomplete,
-    };
-    Verdict::new(exit, with_hint(&format!("{what} of {}: {error}", shown(partitions)), code))
+    Verdict::new(class(code).exit(), with_hint(&format!("{what} of {}: {error}", shown(partitions)), code))
 }

@@ -1,71 +1,62 @@
-//! librdkafka's callbacks of the consumer. They run inside the loop's own poll and only take notes.
+//! What the loop takes from librdkafka's statistics. The callback runs inside the loop's own poll and only takes a note.
 
-use std::error::Error;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use common::kafka::ClientState;
+use common::kafka::answering::Answering;
+use common::kafka::context::{self, Handler};
 use common::kafka::native::TopicPartition;
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use common::kafka::statistics::Statistics;
+
+/// The context of the consumer.
+pub(crate) type Context = context::Context<Notes>;
 
 /// What the loop needs of one emission of the statistics.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     /// Whether the member has been told its part.
     pub is_steady: bool,
-    /// What the statistics say of each partition that the client works on.
-    pub partitions: Vec<(TopicPartition, common::kafka::statistics::Partition)>,
+    /// The ends of the partitions that the client works on: last stable offset and high watermark, negative where unknown.
+    pub ends: Vec<(TopicPartition, i64, i64)>,
 }
 
-/// What the callbacks write to.
-pub(crate) struct Context {
-    /// Connections, refusals, statistics.
-    pub client: Arc<ClientState>,
-    latest: Mutex<Option<Snapshot>>,
+#[derive(Default)]
+struct Noted {
+    latest: Option<Snapshot>,
+    answering: Answering,
 }
 
-impl Context {
-    pub fn new(client: Arc<ClientState>) -> Self {
-        Self { client, latest: Mutex::new(None) }
-    }
+/// The latest statistics.
+#[derive(Default)]
+pub(crate) struct Notes(Mutex<Noted>);
 
+impl Notes {
     /// The latest statistics, once.
     pub fn take_snapshot(&self) -> Option<Snapshot> {
-        self.latest().take()
+        self.noted().latest.take()
     }
 
-    fn latest(&self) -> MutexGuard<'_, Option<Snapshot>> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Which broker that this consumer depends on is silent, as a sentence.
+    pub fn silent(&self, patience: std::time::Duration) -> Option<String> {
+        self.noted().answering.silent(patience)
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl ClientContext for Context {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.client.log(level, facility, line);
-    }
-
-    fn stats_raw(&self, json: &[u8]) {
-        let Some(statistics) = self.client.statistics(json) else { return };
-        let partitions = statistics.topics.iter().flat_map(|(name, topic)| {
+impl Handler for Notes {
+    fn statistics(&self, statistics: &Statistics<'_>) {
+        let ends = statistics.topics.iter().flat_map(|(name, topic)| {
             let desired = topic.partitions.values().filter(|partition| partition.desired);
-            desired.map(|partition| (TopicPartition::new(&**name, partition.partition), *partition))
+            desired.map(|partition| {
+                (TopicPartition::new(&**name, partition.partition), partition.ls_offset, partition.hi_offset)
+            })
         });
         let is_steady = statistics.cgrp.as_ref().is_some_and(|group| group.join_state == "steady");
-        *self.latest() = Some(Snapshot { is_steady, partitions: partitions.collect() });
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.client.error(&error, reason);
-    }
-
-    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        self.client.token()
+        let mut noted = self.noted();
+        noted.latest = Some(Snapshot { is_steady, ends: ends.collect() });
+        noted.answering.update(statistics, Instant::now());
     }
 }
-
-/// The loop polls the queue itself, so rdkafka's own rebalance callback is only reached while a client is dropped.
-impl ConsumerContext for Context {}

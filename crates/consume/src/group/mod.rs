@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use common::exit::Exit;
 use common::kafka::native::{Answer, Isolation, Polled, Questions, RecordQueue, TopicPartition};
-use common::kafka::{ClientState, client_config, error};
+use common::kafka::{self, ClientState};
 use common::verdict::Verdict;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
@@ -25,7 +25,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use crate::metrics::LoopMetrics;
 use crate::settings::{Settings, Subscription};
 use commits::Commits;
-use context::Context;
+use context::{Context, Notes};
 use membership::Membership;
 use partitions::Partitions;
 use placement::{Kind, Placement};
@@ -76,6 +76,8 @@ pub(crate) struct Group<'a> {
     is_first: bool,
     /// A topic appeared that the group does not know yet.
     refresh: bool,
+    /// How long a broker may be silent.
+    patience: Duration,
     /// Whether the work was established: every topic of the assignment has had an answer to a fetch.
     is_established: bool,
 }
@@ -86,11 +88,15 @@ impl<'a> Group<'a> {
     /// # Errors
     /// When librdkafka refuses the configuration.
     pub fn new(settings: &'a Settings, client: Arc<ClientState>, metrics: LoopMetrics) -> Result<Self, Verdict> {
-        let consumer: BaseConsumer<Context> = client_config(&settings.properties)
-            // An offset that does not exist is decided about here: librdkafka would pass records over in silence.
-            .set("auto.offset.reset", "error")
-            .create_with_context(Context::new(Arc::clone(&client)))
-            .map_err(|error| error::creation(&error))?;
+        let mut properties = settings.properties.clone();
+        // An offset that does not exist is decided about here: librdkafka would pass records over in silence.
+        properties.remove("auto.offset.reset");
+        properties.fallback("auto.offset.reset", "error");
+        let context = Context::new(Arc::clone(&client), Notes::default());
+        let consumer: BaseConsumer<Context> = kafka::create(&properties, context)?;
+        if !settings.subscription.is_group() {
+            client.without_group();
+        }
         let consumer = Arc::new(consumer);
         if let Subscription::Group { topics, .. } = &settings.subscription {
             let names: Vec<&str> = topics.iter().map(String::as_str).collect();
@@ -117,6 +123,7 @@ impl<'a> Group<'a> {
             broker: None,
             asked_brokers: None,
             is_first: true,
+            patience: patience(&settings.properties),
             refresh: false,
             is_established: false,
         })
@@ -137,16 +144,8 @@ impl<'a> Group<'a> {
             Event::Assign(partitions) => self.changes.push_back(Change::Assign(partitions)),
             Event::Revoke(partitions) => self.changes.push_back(Change::Revoke(partitions)),
             Event::Fatal(code, reason) => {
-                let reason = match self.consumer.client().fatal_error() {
-                    Some((code, reason)) => format!("{reason} ({})", error::name(code)),
-                    None => format!("{reason} ({})", error::name(code)),
-                };
-                let exit = if error::class(code) == error::Class::Refused && !self.is_established {
-                    Exit::Refused
-                } else {
-                    Exit::Incomplete
-                };
-                return Err(Verdict::new(exit, format!("the client cannot go on: {reason}")));
+                let (code, reason) = self.consumer.client().fatal_error().unwrap_or((code, reason));
+                return Err(self.client.fatal(code, &reason));
             }
             Event::Error(code, Some((place, offset))) => self.partition_error(code, place, offset),
             Event::Error(_, None) => {}
@@ -188,18 +187,16 @@ impl<'a> Group<'a> {
                 Change::Revoke(partitions) => self.revoke(&partitions)?,
             }
         }
-        if let Some(snapshot) = self.consumer.client().context().take_snapshot() {
+        if let Some(snapshot) = self.consumer.client().context().handler.take_snapshot() {
             if snapshot.is_steady {
                 self.membership.join();
             }
-            for (place, partition) in &snapshot.partitions {
-                let end = match self.settings.isolation {
-                    Isolation::ReadCommitted if partition.ls_offset >= 0 => partition.ls_offset,
-                    _ => partition.hi_offset,
-                };
-                self.partitions.show_lag(place, end);
+            for (place, stable, highest) in &snapshot.ends {
+                let is_stable = self.settings.isolation == Isolation::ReadCommitted && *stable >= 0;
+                self.partitions.show_lag(place, if is_stable { *stable } else { *highest });
             }
         }
+        self.client.hand_over_token(self.consumer.client());
         self.ask(now)?;
         while let Some((token, answer)) = self.questions.answer(Duration::ZERO) {
             self.answer(token, answer, now)?;
@@ -229,10 +226,10 @@ impl<'a> Group<'a> {
             let metadata = self.consumer.fetch_metadata(names.first().map(String::as_str), METADATA);
             self.broker = metadata.ok().and_then(|metadata| Some(metadata.brokers().first()?.id()));
         }
-        if let Some(broker) = self.broker {
+        if self.broker.is_some() {
             let assigned = self.partitions.iter().map(|slot| slot.place.topic.clone());
             if let Some(names) = self.topics.due(assigned, now) {
-                self.questions.topics(TOPICS, broker, &names).map_err(|error| internal(&error))?;
+                self.questions.topics(TOPICS, self.broker, &names).map_err(|error| internal(&error))?;
             }
         }
         if self.refresh {
@@ -316,6 +313,7 @@ impl<'a> Group<'a> {
             placement: self.placements.iter().find_map(Placement::waiting_for),
             joined: self.membership.has_joined(),
             unanswered: self.partitions.unanswered().map(str::to_owned),
+            silent: self.consumer.client().context().handler.silent(self.patience),
             damaged: self.damage_report(),
             commits: self.commits.failing(now),
             ..crate::readiness::Facts::default()
@@ -383,6 +381,15 @@ impl Event {
             Polled::Record(_) | Polled::Served | Polled::Empty => None,
         }
     }
+}
+
+/// How long a broker may be silent: longer than it may rightly keep the answer to a fetch back.
+fn patience(properties: &common::config::Properties) -> Duration {
+    let wait = properties
+        .get("fetch.wait.max.ms")
+        .and_then(|text| text.parse().ok())
+        .map_or(Duration::ZERO, Duration::from_millis);
+    kafka::answering::PATIENCE.max(wait * 2)
 }
 
 /// A failure of librdkafka's own bookkeeping, which cannot happen short of a lack of memory.

@@ -9,6 +9,7 @@ mod images;
 mod oauth;
 mod pipes;
 mod positions;
+mod refusals;
 mod replaced;
 mod sasl;
 mod signals;
@@ -48,7 +49,7 @@ enum Other {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 11] = [
+const SCENARIOS: [&[Scenario]; 12] = [
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
     &positions::SCENARIOS,
@@ -57,6 +58,7 @@ const SCENARIOS: [&[Scenario]; 11] = [
     &pipes::SCENARIOS,
     &faults::SCENARIOS,
     &replaced::SCENARIOS,
+    &refusals::SCENARIOS,
     &sasl::SCENARIOS,
     &oauth::SCENARIOS,
     &tls::SCENARIOS,

@@ -188,17 +188,20 @@ impl<C: ClientContext> Questions<C> {
         Ok(())
     }
 
-    /// Asks a broker about topics by their names. Creates none. Left to itself librdkafka asks the controller alone.
+    /// Asks about topics by their names, this broker or, with `None`, the controller, which librdkafka's mock cluster lacks.
+    /// Creates none.
     ///
     /// # Errors
     /// When a name holds a NUL character.
-    pub fn topics(&self, token: usize, broker: i32, names: &[String]) -> KafkaResult<()> {
+    pub fn topics(&self, token: usize, broker: Option<i32>, names: &[String]) -> KafkaResult<()> {
         let names = names.iter().map(|name| CString::new(name.as_str())).collect::<Result<Vec<_>, _>>()?;
         let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
         let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
         // SAFETY: all arguments are alive for the call, which copies them; the collection is destroyed once.
         unsafe {
-            rd_kafka_AdminOptions_set_broker(options.0, broker, std::ptr::null_mut(), 0);
+            if let Some(broker) = broker {
+                rd_kafka_AdminOptions_set_broker(options.0, broker, std::ptr::null_mut(), 0);
+            }
             let topics = rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
             rd_kafka_DescribeTopics(self.client(), topics, options.0, self.queue);
             rd_kafka_TopicCollection_destroy(topics);

@@ -6,11 +6,14 @@
 #![allow(unsafe_code, reason = "the one place that calls librdkafka directly")]
 
 mod ask;
+#[cfg(test)]
+mod codes;
 mod commit;
 mod delivery;
 mod member;
 mod message;
 mod poll;
+mod token;
 
 use std::ffi::CStr;
 use std::os::raw::c_char;
@@ -19,11 +22,14 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 
 pub use ask::{Answer, GroupAnswer, Isolation, PartitionAnswer, Questions, TopicAnswer, TopicId};
+#[cfg(test)]
+pub(crate) use codes::described_codes;
 pub use commit::Commits;
 pub use delivery::was_attempted;
 pub use member::generation;
 pub use message::{Headers, Message};
 pub use poll::{Polled, RecordQueue};
+pub use token::set_token;
 
 /// A topic and the number of one of its partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
