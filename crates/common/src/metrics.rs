@@ -159,8 +159,10 @@ impl LogMetrics {
     /// # Errors
     /// When a name is taken.
     pub fn new(metrics: &mut Metrics) -> prometheus::Result<Self> {
-        let dropped = metrics
-            .counter("log_lines_dropped_total", "Lines of the operational log dropped because stderr did not take them")?;
+        let dropped = metrics.counter(
+            "log_lines_dropped_total",
+            "Lines of the operational log dropped because stderr did not take them",
+        )?;
         Ok(Self { dropped })
     }
 }

@@ -124,10 +124,7 @@ mod tests {
     fn the_table_has_the_programs_rows_and_the_verdict() {
         let report =
             Report::new(&FIELDS, vec![("records", "7".to_owned())], &Verdict::new(Exit::Incomplete, "too few"));
-        assert_eq!(
-            report.table(),
-            "   records  7\n   outcome  incomplete (exit code 1)\n   because  too few\n"
-        );
+        assert_eq!(report.table(), "   records  7\n   outcome  incomplete (exit code 1)\n   because  too few\n");
     }
 
     #[test]

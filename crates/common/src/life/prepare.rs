@@ -34,11 +34,7 @@ pub(super) struct Ready {
 pub(super) fn prepare<P: Program>(lines: &Lines, shutdown: &Shutdown) -> Result<Ready, Exit> {
     let what_runs = kafka::program(P::NAME, P::VERSION);
     let command = || P::command(version(&what_runs));
-    let early = |format: LogFormat| Early {
-        program: P::NAME,
-        json: logging::is_json(format),
-        lines: lines.clone(),
-    };
+    let early = |format: LogFormat| Early { program: P::NAME, json: logging::is_json(format), lines: lines.clone() };
     let Said { matches, layers, mut problems } = said(command).map_err(|not_run| match not_run {
         // In color where the terminal has it.
         NotRun::Shown(text) => subcommands::printed(text.print(), &early(LogFormat::Auto)),

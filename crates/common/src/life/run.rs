@@ -27,7 +27,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// How long stdout may take to take the report.
 const REPORT: Duration = Duration::from_secs(5);
 /// How long the clients may take to go when all is said.
-const GOODBYE: Duration = Duration::from_secs(2);
+const GOODBYE: Duration = Duration::from_secs(1);
 /// How long one of the last log lines, and all of them, may take.
 const LINE: Duration = Duration::from_secs(1);
 const LINES: Duration = Duration::from_secs(5);
@@ -87,7 +87,9 @@ async fn live<P: Program>(signals: std::io::Result<Signals>, lines: &Lines) -> E
     if let Err(error) = std::thread::Builder::new().name("work".to_owned()).spawn(work) {
         return cannot("the work cannot start", &error, lines);
     }
-    Watch { signals, shutdown, lines: lines.clone(), events: received, surroundings: None, deadline: None }.watch().await
+    Watch { signals, shutdown, lines: lines.clone(), events: received, surroundings: None, deadline: None }
+        .watch()
+        .await
 }
 
 /// A lack of memory, threads or descriptors, before there is a log.
@@ -230,7 +232,11 @@ impl Watch {
         if let Some((report, Outlet::Stdout { table })) = &report {
             let text = if *table { report.table().to_owned() } else { format!("{}\n", report.json()) };
             if let Err(error) = outlet::print_within(text, REPORT).await {
-                tracing::error!(event = "report_unwritten", report = report.json(), "stdout cannot take the report: {error}");
+                tracing::error!(
+                    event = "report_unwritten",
+                    report = report.json(),
+                    "stdout cannot take the report: {error}"
+                );
             }
         }
         let (exit, message) = (verdict.exit, verdict.reason());

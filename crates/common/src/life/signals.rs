@@ -16,7 +16,10 @@ impl Signals {
     /// Installs the handlers. From here on no signal kills the process, and none is lost: what comes before the first
     /// [`Signals::next`] is kept. Needs the context of a runtime, but no thread.
     pub(super) fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: unix::signal(SignalKind::terminate())?, interrupt: unix::signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: unix::signal(SignalKind::terminate())?,
+            interrupt: unix::signal(SignalKind::interrupt())?,
+        })
     }
 
     /// The next signal.

@@ -129,7 +129,11 @@ impl Lines {
                 }
             };
             if dropped > 0 {
-                tracing::warn!(event = "log_lines_dropped", lines = dropped, "stderr did not take all lines of the log");
+                tracing::warn!(
+                    event = "log_lines_dropped",
+                    lines = dropped,
+                    "stderr did not take all lines of the log"
+                );
             }
             let mut state = self.state();
             state.writing = false;
