@@ -258,7 +258,8 @@ fn secret_file(path: &Path) -> Result<Secret, String> {
 
 #[allow(unsafe_code, reason = "the standard library has no other way to change the environment")]
 fn set_variable(name: &str, value: Option<&str>) {
-    // SAFETY: called by `life::main` before any thread exists, so nobody reads the environment meanwhile.
+    // SAFETY: called by the work's thread before it starts any other; the main thread only waits for signals and reads no
+    // environment meanwhile.
     match value {
         Some(value) => unsafe { std::env::set_var(name, value) },
         None => unsafe { std::env::remove_var(name) },
