@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Code};
 use testbed::mock::Mock;
 use testbed::ports;
-use testbed::process::{Outcome, Process, Signal};
+use testbed::process::{Process, Signal};
 use testbed::records;
 use testbed::visitors::Visitors;
 
@@ -341,15 +341,6 @@ fn a_signal_aborts_a_transaction() {
     wait_for_delivered(address, 5.0);
     let report = report(&process.stop(Signal::TERM, SOON).unwrap(), 143);
     assert_eq!(["requested", "delivered", "failed"].map(|field| number(&report, field)), [5, 0, 5], "{report}");
-}
-
-/// The report in the operational log, where it goes when stdout cannot take it.
-fn report_on_stderr(outcome: &Outcome, code: i32) -> serde_json::Value {
-    let event = outcome.events().into_iter().find(|event| event["event"] == "report_unwritten");
-    let event = event.unwrap_or_else(|| panic!("no report on stderr: {outcome}"));
-    let report = serde_json::from_str(event["report"].as_str().unwrap()).unwrap();
-    check_report(&report, code);
-    report
 }
 
 #[test]

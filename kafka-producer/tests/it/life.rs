@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use testbed::pipes;
-use testbed::process::{Outcome, Signal};
+use testbed::process::Signal;
 
 use crate::support::*;
 
@@ -50,15 +50,6 @@ fn a_stdout_that_nobody_reads_does_not_change_the_verdict() {
     let left: serde_json::Value = serde_json::from_slice(&std::fs::read(&log).unwrap()).unwrap();
     check_report(&left, 0);
     assert_eq!(number(&left, "delivered"), 20);
-}
-
-/// The report in the operational log, where it goes when stdout does not take it.
-fn report_on_stderr(outcome: &Outcome, code: i32) -> serde_json::Value {
-    let event = outcome.events().into_iter().find(|event| event["event"] == "report_unwritten");
-    let event = event.unwrap_or_else(|| panic!("no report on stderr: {outcome}"));
-    let report = serde_json::from_str(event["report"].as_str().unwrap()).unwrap();
-    check_report(&report, code);
-    report
 }
 
 #[test]

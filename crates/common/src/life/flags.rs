@@ -57,12 +57,16 @@ pub fn said(command: &Command) -> Result<Said, NotRun> {
             let mut all = Problems::new();
             all.add(refused_flags(&error, command));
             problems.iter().for_each(|problem| all.add(problem));
-            Err(NotRun::Refused { problems: all, format: log_format(std::env::args_os(), &layers) })
+            Err(NotRun::Refused { problems: all, format: typed_log_format(&layers) })
         }
     }
 }
 
-/// The form of the log, where clap cannot say it because something else is wrong.
+/// The form of the log, where clap cannot say it: something else is wrong, or the subcommand has no such flag.
+pub(super) fn typed_log_format(layers: &Layers) -> LogFormat {
+    log_format(std::env::args_os(), layers)
+}
+
 fn log_format(args: impl Iterator<Item = OsString>, layers: &Layers) -> LogFormat {
     let mut args = args.map(|arg| arg.to_string_lossy().into_owned());
     let flag = args.find_map(|arg| match arg.strip_prefix("--log-format")? {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::{ArgMatches, FromArgMatches};
 
 use super::early::Early;
-use super::flags::{NotRun, Said, said, version};
+use super::flags::{NotRun, Said, said, typed_log_format, version};
 use super::run::Surroundings;
 use super::{Job, Parts, Program, Registered, Settings, subcommands};
 use crate::admin::{self, Admin};
@@ -45,7 +45,7 @@ pub(super) fn prepare<P: Program>(lines: &Lines, shutdown: &Shutdown) -> Result<
         }
     })?;
     if let Some((subcommands::HEALTHCHECK, flags)) = matches.subcommand() {
-        return Err(subcommands::healthcheck(flags, &early(LogFormat::Auto)));
+        return Err(subcommands::healthcheck(flags, &early(typed_log_format(&layers))));
     }
     let (flags, only_show) = match matches.subcommand() {
         Some((subcommands::CONFIG, flags)) => (flags, true),

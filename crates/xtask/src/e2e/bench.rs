@@ -131,6 +131,11 @@ impl Bench {
             .args(["--report", "json", "--log-format", "json"])
     }
 
+    /// Where the producer is, for one without a cluster.
+    pub fn producer_path(&self) -> &Path {
+        &self.programs.producer
+    }
+
     /// Where the consumer is, for one outside of any group.
     pub fn consumer_path(&self) -> &Path {
         &self.programs.consumer

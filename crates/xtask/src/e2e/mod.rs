@@ -6,6 +6,7 @@ mod delivery;
 mod faults;
 mod groups;
 mod images;
+mod namespaces;
 mod oauth;
 mod pipes;
 mod positions;
@@ -49,7 +50,8 @@ enum Other {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 12] = [
+const SCENARIOS: [&[Scenario]; 13] = [
+    &namespaces::SCENARIOS,
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
     &positions::SCENARIOS,
