@@ -77,14 +77,12 @@ struct Prepared {
 }
 
 fn prepare(config: &Config) -> Result<Prepared> {
-    let mut clock = Clock::new();
     let mut source = Source::open(&config.spec, Arc::new(|| true))?;
+    let mut clock = Clock::new();
     let (mut keys, mut values, mut bytes, mut message) = (Vec::new(), Vec::new(), 0, Message::default());
     while bytes < PREPARED || keys.len() < KEYS * values.len() {
-        ensure!(
-            source.fill(keys.len() as u64, &mut clock, &mut message)? == Filled::Message,
-            "the source has too few messages"
-        );
+        let filled = source.fill(keys.len() as u64, &mut clock, &mut message)?;
+        ensure!(filled == Filled::Message, "the source has too few messages");
         let (key, value) = (message.key().unwrap_or_default(), message.value().unwrap_or_default());
         keys.push(key.to_vec());
         if bytes < PREPARED {

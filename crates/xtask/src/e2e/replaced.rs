@@ -33,11 +33,21 @@ const FIRST: u64 = 500;
 fn begun(bench: &mut Bench, place: &Place) -> Result<Process> {
     let mut producer = bench.producer(place).args(["--input", "-"]).stdin_piped().spawn()?;
     producer.write_stdin("line\n".repeat(usize::try_from(FIRST)?))?;
-    let deadline = Instant::now() + ARRIVAL;
-    while on_broker(bench.one()?, &place.topic)? < FIRST {
-        ensure!(Instant::now() < deadline, "{FIRST} messages do not arrive: {}", producer.stderr());
-    }
+    wait_for(bench, place, FIRST)?;
     Ok(producer)
+}
+
+/// Waits until the topic holds so many records, committed or not. A new one has no leader yet, for a moment.
+fn wait_for(bench: &mut Bench, place: &Place, records: u64) -> Result<()> {
+    let mut config = bench.one()?.internal_config();
+    config.set("isolation.level", "read_uncommitted");
+    let deadline = Instant::now() + ARRIVAL;
+    loop {
+        match testbed::records::count(&config, &place.topic) {
+            Ok(count) if u64::try_from(count)? >= records => return Ok(()),
+            found => ensure!(Instant::now() < deadline, "{records} records are expected: {found:?}"),
+        }
+    }
 }
 
 fn expect_gone(producer: Process, what: &str) -> Result<Report> {
@@ -81,10 +91,7 @@ fn hung_transaction(bench: &mut Bench) -> Result<String> {
     let args = ["--input", "-", "--transactional-id", "hangs", "--drain-timeout", "8s"];
     let mut producer = bench.producer(&place).args(args).stdin_piped().spawn()?;
     producer.write_stdin("line\n".repeat(usize::try_from(FIRST)?))?;
-    let deadline = Instant::now() + ARRIVAL;
-    while on_broker(bench.one()?, &place.topic)? < FIRST {
-        ensure!(Instant::now() < deadline, "{FIRST} messages do not arrive: {}", producer.stderr());
-    }
+    wait_for(bench, &place, FIRST)?;
     bench.one()?.pause(1)?;
     producer.write_stdin("line\n".repeat(usize::try_from(FIRST)?))?;
     let began = Instant::now();
