@@ -23,6 +23,7 @@ pub fn check(set: &Set) -> Problems {
         }
         if let Some(pod) = object.pod() {
             of_pod(set, &pod, &mut problem);
+            whole_secrets(&pod, &mut problem);
         }
         of_others(set, object, &mut problem);
     }
@@ -30,6 +31,15 @@ pub fn check(set: &Set) -> Problems {
         ports(set, policy, &mut problems);
     }
     problems
+}
+
+/// A pod gets the keys of a Secret that it needs, and not whatever is put into it later.
+fn whole_secrets(pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
+    for secret in list_at(pod.spec, "/volumes").filter_map(|volume| volume.get("secret")) {
+        if list_at(secret, "/items").next().is_none() {
+            problem(format!("mounts all of the Secret {}: list its items", text(secret, "/secretName")));
+        }
+    }
 }
 
 fn of_pod(set: &Set, pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
@@ -68,6 +78,7 @@ fn of_pod(set: &Set, pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
             }
             if let Some(secret) = source.get("secret") {
                 needs("Secret", secret, "");
+                list_at(secret, "/items").for_each(|item| needs("Secret", secret, text(item, "/key")));
             }
         }
     }

@@ -102,6 +102,9 @@ fn references_finds_names_that_lead_nowhere() {
     found(CONFIG, "/metadata/namespace", json!("other"), "there is no namespace \"other\"");
     found(JOB, &format!("{}/optional", env(4)), json!(false), "nothing makes the Secret kafka-clients");
     found(JOB, &format!("{}/key", env(4)), json!("user"), "nobody puts user into it");
+    let items = format!("{POD}/volumes/0/secret/items");
+    found(JOB, &items, Value::Null, "mounts all of the Secret kafka-clients");
+    found(JOB, &format!("{items}/0/key"), json!("token"), "nobody puts token into it");
     found(JOB, &format!("{POD}/serviceAccountName"), json!("x"), "there is no ServiceAccount x");
     found(JOB, &format!("{CONTAINER}/volumeMounts/0/name"), json!("x"), "mounts x, which is no volume");
     found(JOB, &format!("{CONTAINER}/volumeMounts"), Value::Null, "mounted nowhere");
