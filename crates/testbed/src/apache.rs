@@ -25,6 +25,7 @@ mod distribution;
 mod pki;
 mod properties;
 mod security;
+mod topics;
 
 pub use acl::Resource;
 pub use builder::Builder;

@@ -10,32 +10,12 @@ use super::jobs::{self, Job};
 use super::kubectl::{Kubectl, Seen, list, number, text, until};
 use super::logs::Logs;
 use super::manifests::Manifests;
+pub use super::names::{
+    BROKER, BROKER_FOLDER, CONSUMERS, LONG, MONITORING, PROGRAMS, PROGRAMS_FOLDER, READY, SOON, WORK,
+};
 use super::toolbox::Toolbox;
 use super::volume::Volume;
 use crate::terminal::Step;
-
-/// The programs' namespace.
-pub const PROGRAMS: &str = "kafka-clients";
-/// The broker's.
-pub const BROKER: &str = "kafka";
-/// Who may fetch metrics.
-pub const MONITORING: &str = "monitoring";
-/// Of this suite: neither the programs' nor monitoring's.
-pub const WORK: &str = "kafka-clients-e2e";
-/// The pods of the consumer.
-pub const CONSUMERS: &str = "app.kubernetes.io/name=kafka-consumer";
-
-/// The folder of the broker, and of the programs.
-pub const BROKER_FOLDER: &str = "kafka/single";
-/// See [`BROKER_FOLDER`].
-pub const PROGRAMS_FOLDER: &str = "k8s";
-
-/// How long an installation may take until all of it is ready: images may have to be pulled.
-pub const READY: Duration = Duration::from_secs(420);
-/// How long a rollout, or the end of a Job, may take.
-pub const LONG: Duration = Duration::from_secs(300);
-/// How long anything may take that the cluster does by itself at once.
-pub const SOON: Duration = Duration::from_secs(90);
 
 /// A cluster with what the suite has put there.
 pub struct Bench {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::bench::PROGRAMS;
 use super::kubectl::{Kubectl, Seen, list, number, text, until};
+use super::names::PROGRAMS;
 
 /// A Job in the cluster. Dropped, it is deleted.
 pub struct Job {

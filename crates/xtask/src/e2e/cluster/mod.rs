@@ -13,6 +13,7 @@ mod limits;
 mod logs;
 mod manifests;
 mod memory;
+mod names;
 mod network;
 mod probes;
 mod rollout;

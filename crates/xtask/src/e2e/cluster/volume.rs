@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::bench::WORK;
 use super::kubectl::{Kubectl, list, text};
+use super::names::WORK;
 
 const NAME: &str = "kafka-clients-e2e";
 /// On the node. What is in it goes at the end.
