@@ -249,9 +249,9 @@ async fn supervise(surroundings: Surroundings, work: impl FnOnce() -> Exit + Sen
     }
 }
 
-/// The version line: the program, librdkafka, and what it was built with.
+/// The version line: the program, librdkafka, what it was built with, and the OpenSSL in use.
 pub fn version(program: &crate::metrics::Program) -> String {
-    format!("{} (librdkafka {}: {})", program.version, program.librdkafka, program.features)
+    format!("{} (librdkafka {}: {}; {})", program.version, program.librdkafka, program.features, program.openssl)
 }
 
 /// The state of a client with its metrics, and the source of its tokens.
