@@ -181,7 +181,8 @@ mod tests {
     use common::metrics::Program;
 
     fn partitions(ends: &[(i32, Option<i64>)]) -> Partitions {
-        let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: String::new(), openssl: "3" };
+        let program =
+            Program { program: "test", version: "1", librdkafka: "2".into(), features: String::new(), openssl: "3" };
         let mut partitions = Partitions::new(crate::metrics::register(&program).unwrap().consumer);
         for (partition, end) in ends {
             partitions.add(("t".to_owned(), *partition), *end);

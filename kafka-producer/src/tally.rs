@@ -238,7 +238,8 @@ mod tests {
 
     #[test]
     fn what_was_never_transmitted_is_unsent_and_no_failure() {
-        let program = Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
+        let program =
+            Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
         let metrics = register(&program).unwrap().producer;
         let tally = Tally::new(metrics.clone()).unwrap();
         tally.not_taken(RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);

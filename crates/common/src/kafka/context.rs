@@ -275,7 +275,8 @@ mod tests {
     use crate::metrics::{Metrics, Program};
 
     fn state() -> ClientState {
-        let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into(), openssl: "3" };
+        let program =
+            Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into(), openssl: "3" };
         ClientState::new(
             "topic test".to_owned(),
             ClientMetrics::new(&mut Metrics::new("test", &program).unwrap()).unwrap(),
