@@ -6,8 +6,9 @@ use super::set::{Object, Pod, Problems, Set, at, list_at, map_at, text};
 
 /// The kinds that live in no namespace.
 const OF_THE_CLUSTER: [&str; 1] = ["Namespace"];
-/// Made by Strimzi or by hand, never by a file: what is in them.
-const CREDENTIALS: [&str; 3] = ["username", "password", "ca.crt"];
+/// Made by Strimzi or by hand, never by a file: what is in them, as `secret.yaml.example` has it.
+pub const CREDENTIALS: [&str; 7] =
+    ["username", "password", "ca.crt", "tls.crt", "tls.key", "key-password", "client-secret"];
 
 /// All of it.
 pub fn check(set: &Set) -> Problems {
@@ -68,6 +69,9 @@ fn of_pod(set: &Set, pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
             }
             if let Some(secret) = source.get("secret") {
                 needs("Secret", secret, "");
+                for item in list_at(secret, "/items") {
+                    needs("Secret", secret, text(item, "/key"));
+                }
             }
         }
     }
