@@ -19,8 +19,6 @@ const CALL: Duration = Duration::from_secs(60);
 const MARGIN: Duration = Duration::from_secs(15);
 /// Between two looks at the cluster.
 const LOOK: Duration = Duration::from_millis(300);
-/// Between two looks at what keeps pods from starting.
-const OBSTACLES: Duration = Duration::from_secs(2);
 
 /// kubectl for one cluster. Clones are for other threads.
 #[derive(Clone, Debug, Default)]
@@ -125,13 +123,10 @@ impl Kubectl {
     fn watched(&self, namespace: &str, timeout: Duration, args: &[&str]) -> Result<()> {
         let mut obstacles = Obstacles::of(self, namespace);
         let process = self.program(args)?.spawn()?;
-        let (began, mut looked) = (Instant::now(), Instant::now());
+        let began = Instant::now();
         while process.is_running() && began.elapsed() < timeout + MARGIN {
             thread::sleep(LOOK);
-            if looked.elapsed() >= OBSTACLES {
-                obstacles.look().with_context(|| format!("kubectl {}", args.join(" ")))?;
-                looked = Instant::now();
-            }
+            obstacles.look().with_context(|| format!("kubectl {}", args.join(" ")))?;
         }
         said(args, process.wait(MARGIN)?).map(drop).with_context(|| obstacles.told())
     }

@@ -23,6 +23,9 @@ const ONE_MORE_TRY: Duration = Duration::from_secs(15);
 /// A node may be on its way, or a volume.
 const SCHEDULER: Duration = Duration::from_secs(60);
 
+/// Between two looks at the cluster, whoever asks how often.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// Why a pod does not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Obstacle {
@@ -38,16 +41,21 @@ pub struct Obstacles {
     namespace: String,
     /// By pod: since when it has one, and what was said of it at the most.
     seen: HashMap<String, (Instant, String)>,
+    looked: Instant,
 }
 
 impl Obstacles {
     /// Nothing has been seen yet.
     pub fn of(kubectl: &Kubectl, namespace: &str) -> Self {
-        Self { kubectl: kubectl.clone(), namespace: namespace.to_owned(), seen: HashMap::new() }
+        Self { kubectl: kubectl.clone(), namespace: namespace.to_owned(), seen: HashMap::new(), looked: Instant::now() }
     }
 
-    /// Looks, and fails when a pod has had an obstacle for longer than it may.
+    /// Looks, if the last look is some time ago, and fails when a pod has had an obstacle for longer than it may.
     pub fn look(&mut self) -> Result<()> {
+        if self.looked.elapsed() < LOOK {
+            return Ok(());
+        }
+        self.looked = Instant::now();
         let pods = self.kubectl.items(&["get", "pods", "-n", &self.namespace])?;
         self.judge(&pods, Instant::now())
     }
@@ -76,7 +84,8 @@ impl Obstacles {
             let why = obstacle(pod).map_or_else(|| text(pod, "/metadata/name").to_owned(), |obstacle| obstacle.said);
             (phase != "Running" && phase != "Succeeded").then(|| format!("{phase}: {why}"))
         };
-        pods.iter().filter_map(told).collect::<Vec<_>>().join("; ")
+        let told: Vec<_> = pods.iter().filter_map(told).collect();
+        if told.is_empty() { format!("all pods of {} run", self.namespace) } else { told.join("; ") }
     }
 }
 
