@@ -94,7 +94,7 @@ pub fn remove(kubectl: &Kubectl, reuse: bool) -> Result<()> {
             note.pid
         ),
     }
-    let step = Step::begin(format!("removing what process {} on {} has left: it was killed", note.pid, note.host));
+    let step = Step::begin(format!("removing what process {} on {} has left behind", note.pid, note.host));
     // The note stays until all else is gone.
     for namespace in note.namespaces.iter().map(String::as_str).chain([WORK]) {
         kubectl.delete(&["namespace", namespace], LONG).with_context(|| format!("the namespace {namespace}"))?;
