@@ -358,7 +358,7 @@ mod tests {
     use crate::metrics::register;
 
     fn ledger(requested: Option<u64>) -> Ledger {
-        let program = Program { program: "test", version: "1", librdkafka: String::new(), features: String::new() };
+        let program = Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
         Ledger::new(register(&program).unwrap().producer, requested).unwrap()
     }
 

@@ -65,7 +65,8 @@ fn scraped(text: &str) -> Listed {
 
 #[test]
 fn the_catalogue_is_the_pinned_list() {
-    let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: String::new() };
+    let program =
+        Program { program: "test", version: "1", librdkafka: "2".into(), features: String::new(), openssl: "3" };
     let registered = kafka_consumer::metrics::register(&program).unwrap();
     let entries = registered.metrics.catalogue().iter();
     let catalogue: Listed = entries
