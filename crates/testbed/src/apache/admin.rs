@@ -19,7 +19,7 @@ use crate::records::client_config;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) struct Admin {
-    client: AdminClient<DefaultClientContext>,
+    pub(super) client: AdminClient<DefaultClientContext>,
 }
 
 impl Admin {
@@ -118,7 +118,7 @@ fn partitions<'a>(metadata: &'a Metadata, topic: &str) -> impl Iterator<Item = &
     metadata.topics().iter().find(|found| found.name() == topic).into_iter().flat_map(|found| found.partitions())
 }
 
-fn options() -> AdminOptions {
+pub(super) fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT))
 }
 
@@ -132,7 +132,7 @@ fn done(results: rdkafka::error::KafkaResult<Vec<TopicResult>>) -> Result<()> {
 }
 
 /// Waits for the admin client's answer on this thread. A runtime only for that would refuse to start inside a test's own.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
