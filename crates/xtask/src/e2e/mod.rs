@@ -2,19 +2,26 @@
 
 mod bench;
 mod cluster;
+mod damage;
 mod delivery;
+mod ends;
 mod faults;
 mod groups;
 mod images;
+mod leaving;
 mod oauth;
 mod pipes;
 mod positions;
+mod readiness;
+mod refusals;
+mod replaced;
 mod sasl;
 mod signals;
 mod suite;
 mod tls;
 mod token_server;
 mod topics;
+mod watch;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -47,14 +54,20 @@ enum Other {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 10] = [
+const SCENARIOS: [&[Scenario]; 16] = [
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
     &positions::SCENARIOS,
     &groups::SCENARIOS,
+    &ends::SCENARIOS,
+    &leaving::SCENARIOS,
+    &replaced::SCENARIOS,
+    &damage::SCENARIOS,
     &signals::SCENARIOS,
     &pipes::SCENARIOS,
     &faults::SCENARIOS,
+    &readiness::SCENARIOS,
+    &refusals::SCENARIOS,
     &sasl::SCENARIOS,
     &oauth::SCENARIOS,
     &tls::SCENARIOS,
