@@ -49,7 +49,7 @@ fn exit_at_end_ends_beside_a_live_producer_with_an_empty_partition() {
     let cluster = Cluster::new(3);
     let live = cluster.trickle(&[0], LIVE);
     live.wait_for(20, SOON).unwrap();
-    for (number, from) in ["beginning", "end"].into_iter().enumerate() {
+    for (number, from) in ["earliest", "latest"].into_iter().enumerate() {
         let group = format!("g{number}");
         for kind in [&["-p", "0-2"][..], &["-g", &group, "--group-protocol", "consumer"]] {
             let before = live.acknowledged();
@@ -60,7 +60,7 @@ fn exit_at_end_ends_beside_a_live_producer_with_an_empty_partition() {
             let read = numbers(&outcome.stdout);
             let count = u64::try_from(read.len()).unwrap();
             assert!(took < Duration::from_secs(6), "from {from} {kind:?}: it took {took:?}\n{}", outcome.stderr);
-            if from == "beginning" {
+            if from == "earliest" {
                 assert!(
                     (before..=after).contains(&count),
                     "{count} records, {before} before and {after} after the run"
@@ -197,7 +197,7 @@ fn no_share(kind: &[&str]) {
     wait_for_records(&holder.process, 10);
     holder.wait_for_metric("kafka_consumer_assigned_partitions", Some(1.0));
     // From the beginning there would be ten records to log.
-    let flags = ["-g", "g", "--exit-at-end", "--from", "beginning", "--timeout", "15s"];
+    let flags = ["-g", "g", "--exit-at-end", "--from", "earliest", "--timeout", "15s"];
     let outcome = cluster.consumer().args(flags).args(kind).run(SOON).unwrap();
     let taken = outcome.stdout.lines().count();
     // The coordinator of a classic group may give the partition to the newcomer: then it has to log all of it.

@@ -89,7 +89,7 @@ fn an_offset_that_a_partition_does_not_have_is_refused_with_its_range() {
     let cluster = Cluster::new(2);
     cluster.produce(&numbered(0..10, 2));
     for kind in [&["-p", "0"][..], &["-g", "g", "--group-protocol", "consumer"]] {
-        for shape in [&["--exit-at-end"][..], &["-n", "1"], &[]] {
+        for shape in [&["--exit-at-end"][..], &["--max-records", "1"], &[]] {
             let flags = ["--from", "offset:99999"];
             let outcome = cluster.consumer().args(kind).args(shape).args(flags).run(SOON).unwrap();
             let outcome = outcome.expect_code(4).unwrap();

@@ -33,6 +33,8 @@ pub(super) const SCENARIOS: [Scenario; 3] = [
 
 /// Records of a batch, each about 100 bytes.
 const EACH: i64 = 20;
+/// How soon it is told.
+const TOLD: Duration = Duration::from_secs(15);
 /// How long to look whether the next batch comes all the same.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -60,9 +62,9 @@ fn endless(bench: &mut Bench, name: &str, flags: &[&str]) -> Result<String> {
     for program in [given(bench, &place), bench.consumer(&place)] {
         let consumer = Watch::start(program.args(flags))?;
         consumer.wait_for_lines(EACH as usize, ARRIVAL)?;
-        let told = consumer.wait_for_log("ERROR", &[&place.topic, &offset], ARRIVAL)?;
+        let told = consumer.wait_for_log("ERROR", &[&place.topic, &offset], TOLD)?;
         message = told.get("message").map(ToString::to_string).unwrap_or_default();
-        let reason = consumer.wait_for_readiness(503, &place.topic, ARRIVAL)?;
+        let reason = consumer.wait_for_readiness(503, &place.topic, TOLD)?;
         ensure!(reason.contains(&offset), "the offset is not named: {reason:?}");
         corrupt_batches(&consumer, 1.0)?;
         // The time itself is what is tried here: the batch behind it would have come meanwhile.
@@ -93,7 +95,7 @@ fn one_shot(bench: &mut Bench) -> Result<String> {
     let place = damaged(bench, "damage-one-shot")?;
     let (partition, offset) = (format!("{}[0]", place.topic), EACH.to_string());
     let mut message = String::new();
-    for program in [given(bench, &place).arg("--exit-at-end"), bench.consumer(&place).args(["-n", "60"])] {
+    for program in [given(bench, &place).arg("--exit-at-end"), bench.consumer(&place).args(["--max-records", "60"])] {
         let began = Instant::now();
         let outcome = program.run(ARRIVAL)?;
         let (took, logged) = (began.elapsed(), outcome.stdout.lines().count() as i64);
@@ -107,7 +109,7 @@ fn one_shot(bench: &mut Bench) -> Result<String> {
 
 /// Waits until so many are counted, over all partitions.
 fn corrupt_batches(consumer: &Watch, wanted: f64) -> Result<()> {
-    let deadline = Instant::now() + ARRIVAL;
+    let deadline = Instant::now() + TOLD;
     loop {
         let metrics = consumer.metrics()?;
         let series = metrics.lines().filter(|line| line.starts_with("kafka_consumer_corrupt_batches_total"));

@@ -5,6 +5,7 @@ mod cluster;
 mod damage;
 mod delivery;
 mod ends;
+mod ends_away;
 mod faults;
 mod groups;
 mod images;
@@ -54,7 +55,7 @@ enum Other {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 16] = [
+const SCENARIOS: [&[Scenario]; 17] = [
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
     &positions::SCENARIOS,
@@ -66,6 +67,7 @@ const SCENARIOS: [&[Scenario]; 16] = [
     &signals::SCENARIOS,
     &pipes::SCENARIOS,
     &faults::SCENARIOS,
+    &ends_away::SCENARIOS,
     &readiness::SCENARIOS,
     &refusals::SCENARIOS,
     &sasl::SCENARIOS,

@@ -77,7 +77,7 @@ fn replaced(bench: &mut Bench, name: &str, old: usize, new: usize, wait: bool) -
     records::produce(&config, &place.topic, &named("new", new))?;
     // Records may come twice between replacement and detection: that all are there is seen by their values.
     let all = wait_for_values(&consumer, "new", new)?;
-    consumer.process.wait_for_stderr_event("topic_replaced", NOTICED)?;
+    consumer.wait_for_event("topic_replaced", NOTICED)?;
     consumer.wait_for_readiness(200, "", ARRIVAL)?;
     let skipped = skipped(&consumer)?;
     ensure!(skipped == 0.0, "{skipped} records of another topic are counted as skipped");
@@ -92,7 +92,7 @@ fn replaced(bench: &mut Bench, name: &str, old: usize, new: usize, wait: bool) -
 /// Waits until all of a kind were logged; how many lines that were.
 fn wait_for_values(consumer: &Watch, kind: &str, wanted: usize) -> Result<usize> {
     let mut seen = BTreeSet::new();
-    let waited = consumer.process.wait_for_stdout(ARRIVAL, |line| {
+    let waited = consumer.process.wait_for_stdout(NOTICED, |line| {
         seen.extend(values(line).into_iter().filter(|value| value.starts_with(kind)));
         seen.len() >= wanted
     });
@@ -144,12 +144,12 @@ fn behind_retention(bench: &mut Bench) -> Result<String> {
     let numbers =
         |from: usize, to: usize| (from..to).map(|number| NewRecord::value(number.to_string())).collect::<Vec<_>>();
     records::produce(&config, &place.topic, &numbers(0, 100))?;
-    let first = bench.consumer(&place).args(["-n", "10", "--timeout", "40s"]).run(ARRIVAL)?;
+    let first = bench.consumer(&place).args(["--max-records", "10", "--timeout", "40s"]).run(ARRIVAL)?;
     verdict(first, 0, &[])?;
     bench.one()?.delete_records(&place.topic, 0, 50)?;
     let consumer = Watch::ready(bench.consumer(&place))?;
     consumer.wait_for_lines(50, ARRIVAL)?;
-    consumer.wait_for_log("WARN", &["40", "behind-retention"], ARRIVAL)?;
+    consumer.wait_for_log("WARN", &["40", "behind-retention"], NOTICED)?;
     ensure!(skipped(&consumer)? == 40.0, "{} records count as skipped, 40 were", skipped(&consumer)?);
     // Markers of transactions are gaps in the offsets and no records.
     for number in 0..3 {
@@ -184,7 +184,7 @@ fn reset_error(bench: &mut Bench) -> Result<String> {
     let one_shot = bench.consumer(&place).args(flags).args(["--exit-at-end", "--timeout", "30s"]).run(ARRIVAL)?;
     verdict(one_shot, 4, &["auto.offset.reset"])?;
     // What is committed is gone.
-    let ten = bench.consumer(&place).args(["-n", "10", "--timeout", "40s"]).run(ARRIVAL)?;
+    let ten = bench.consumer(&place).args(["--max-records", "10", "--timeout", "40s"]).run(ARRIVAL)?;
     verdict(ten, 0, &[])?;
     bench.one()?.delete_records(&place.topic, 0, 50)?;
     last_words(bench.consumer(&place).args(flags).run(ARRIVAL)?, 4, &["auto.offset.reset"])?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 use testbed::http::{self, Response};
 use testbed::process::{Outcome, Process, Program, Signal};
@@ -76,15 +76,22 @@ impl Watch {
         // The transcript would be all the lines.
         counted.map(drop).map_err(|_| {
             let lines = self.process.stdout().lines().count();
-            anyhow::anyhow!("{lines} of {count} records were logged within {timeout:?}; {}", self.log())
+            anyhow!("{lines} of {count} records were logged within {timeout:?}; {}", self.log())
         })
     }
 
     /// Waits for a line of the log at this level that says all of these, and returns it.
     pub fn wait_for_log(&self, level: &str, words: &[&str], timeout: Duration) -> Result<Value> {
         let line = self.process.wait_for_stderr(timeout, |line| says(line, level, words));
-        let line = line.with_context(|| format!("no {level} line says {words:?}"))?;
+        // The transcript has all record lines too.
+        let line = line.map_err(|_| anyhow!("no {level} line says {words:?} within {timeout:?}; {}", self.log()))?;
         Ok(serde_json::from_str(&line)?)
+    }
+
+    /// Waits for an event of the log.
+    pub fn wait_for_event(&self, name: &str, timeout: Duration) -> Result<Value> {
+        let event = self.process.wait_for_stderr_event(name, timeout);
+        event.map_err(|_| anyhow!("no event {name:?} within {timeout:?}; {}", self.log()))
     }
 
     /// The values that were logged, in order.
@@ -117,9 +124,9 @@ pub fn values(stdout: &str) -> Vec<String> {
 
 /// The report of a one-shot run that ended with this code; its message, which must hold all of these.
 pub fn verdict(outcome: Outcome, code: i32, words: &[&str]) -> Result<String> {
-    let outcome = outcome.expect_code(code)?;
+    ended(&outcome, code)?;
     let report = outcome.events().into_iter().rfind(|event| event.get("event").is_some_and(|name| name == "report"));
-    let report = report.with_context(|| format!("no report\n{outcome}"))?;
+    let report = report.with_context(|| format!("no report\n{}", outcome.stderr))?;
     ensure!(report.get("exit_code") == Some(&code.into()), "the report has another code: {report}");
     let message = report.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
     ensure!(
@@ -132,9 +139,10 @@ pub fn verdict(outcome: Outcome, code: i32, words: &[&str]) -> Result<String> {
 
 /// The last words of an endless run that ended with this code, which must hold all of these.
 pub fn last_words(outcome: Outcome, code: i32, words: &[&str]) -> Result<String> {
-    let outcome = outcome.expect_code(code)?;
+    ended(&outcome, code)?;
     let is_error = |event: &Value| event.get("level").is_some_and(|level| level == "ERROR");
-    let event = outcome.events().into_iter().rfind(is_error).with_context(|| format!("no last words\n{outcome}"))?;
+    let event =
+        outcome.events().into_iter().rfind(is_error).with_context(|| format!("no last words\n{}", outcome.stderr))?;
     let message = event.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
     ensure!(
         words.iter().all(|word| message.contains(word)),
@@ -142,6 +150,14 @@ pub fn last_words(outcome: Outcome, code: i32, words: &[&str]) -> Result<String>
         outcome.stderr
     );
     Ok(message)
+}
+
+/// It ended with this code. The error has its log, and not each record.
+fn ended(outcome: &Outcome, code: i32) -> Result<()> {
+    let (status, lines) = (outcome.status, outcome.stdout.lines().count());
+    let right = outcome.code() == Some(code);
+    ensure!(right, "ended with {status} instead of code {code}, after {lines} records\n{}", outcome.stderr);
+    Ok(())
 }
 
 fn sample(metrics: &str, series: &str) -> Option<f64> {
