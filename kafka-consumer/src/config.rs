@@ -6,55 +6,26 @@ use std::time::Duration;
 
 use common::args::{Given, Listen};
 use common::config::{Connection, Layers, Problems, Properties, connection};
-use common::kafka;
+use common::kafka::native::Isolation as Level;
+use common::kafka::promises::{self, Weakness};
+use common::kafka::{self, defaults};
+use consume::{FIXED, Reset, Settings, Subscription};
 
 use crate::args::{Format, GroupProtocol, Isolation, RunArgs, Start};
 use crate::record_log::{self, FieldPath, MIN_LINE_BYTES};
 
 /// Given partitions are read without a group, but librdkafka's consumer wants a name for one.
 const NO_GROUP: &str = "kafka-consumer-without-group";
-/// While a one-shot run waits for the ends of partitions: only statistics tell that what is left are markers of
-/// transactions, which are never delivered.
-const END_STATISTICS_MS: u128 = 200;
 /// What KIP-848 leaves to the broker: librdkafka refuses a client that sets one of these.
 const BROKER_SIDE: [&str; 4] =
     ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type"];
 
-/// What is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subscription {
-    /// Topics whose partitions the group assigns.
-    Group {
-        /// Names, or regular expressions that begin with `^`.
-        topics: Vec<String>,
-    },
-    /// These partitions, outside any group.
-    Partitions {
-        /// The topic.
-        topic: String,
-        /// Its partitions.
-        partitions: Vec<i32>,
-    },
-}
-
 /// A run, checked.
 pub struct Config {
-    /// What is read.
-    pub subscription: Subscription,
-    /// Where to start.
-    pub from: Start,
-    /// Stop after so many.
-    pub max_records: Option<u64>,
-    /// Stop at the ends.
-    pub exit_at_end: bool,
-    /// For a one-shot run as a whole.
-    pub timeout: Option<Duration>,
+    /// What is read, and when the run ends.
+    pub run: Settings,
     /// How records look.
     pub log: record_log::Options,
-    /// Between commits.
-    pub commit_interval: Duration,
-    /// For the end.
-    pub drain_timeout: Duration,
     /// How long the loop may hang in a write before the group gives the partitions to others.
     pub max_poll_interval: Duration,
     /// Where Kubernetes looks for the report.
@@ -63,8 +34,8 @@ pub struct Config {
     pub listen: Listen,
     /// What the brokers are called, and the source of tokens.
     pub connection: Connection,
-    /// librdkafka's settings.
-    pub properties: Properties,
+    /// Which settings weaken what the program promises by default.
+    pub weakened: Vec<Weakness>,
 }
 
 impl Config {
@@ -79,50 +50,88 @@ impl Config {
         if args.timeout.is_some() && args.max_records.is_none() && !args.exit_at_end {
             problems.add("--timeout needs --max-records or --exit-at-end: an endless consumer has no deadline");
         }
-        kafka::check(&properties, problems);
+        kafka::check(&mut properties, problems);
+        let weakened = promises::check(&properties, problems);
         let max_poll_interval =
             properties.get("max.poll.interval.ms").and_then(|text| text.parse().ok()).unwrap_or(300_000);
-        Self {
+        let isolation = properties.get("isolation.level");
+        let run = Settings {
             subscription,
-            from: args.from,
+            from: start(args.from),
+            reset: reset(&properties, problems),
+            isolation: if isolation == Some("read_uncommitted") {
+                Level::ReadUncommitted
+            } else {
+                Level::ReadCommitted
+            },
             max_records: args.max_records,
             exit_at_end: args.exit_at_end,
             timeout: args.timeout,
-            log: record_log(args, problems),
             commit_interval: args.commit_interval,
             drain_timeout: args.drain_timeout,
+            servers: connection.bootstrap_servers.clone(),
+            properties,
+        };
+        Self {
+            run,
+            log: record_log(args, problems),
             max_poll_interval: Duration::from_millis(max_poll_interval),
             termination_log: args.termination_log.clone(),
             listen: args.listen,
             connection,
-            properties,
+            weakened,
         }
     }
 
     /// What is read, for messages: `topic orders, group billing`.
     pub fn subject(&self) -> String {
-        match &self.subscription {
-            Subscription::Group { topics } => {
-                format!("topic {}, group {}", topics.join(","), self.properties.get("group.id").unwrap_or_default())
-            }
+        match &self.run.subscription {
+            Subscription::Group { topics, group } => format!("topic {}, group {group}", topics.join(",")),
             Subscription::Partitions { topic, .. } => format!("topic {topic}"),
         }
     }
+}
 
-    /// Whether the run has an end of its own.
-    pub fn one_shot(&self) -> bool {
-        self.max_records.is_some() || self.exit_at_end
+fn start(from: Start) -> consume::Start {
+    match from {
+        Start::Committed => consume::Start::Committed,
+        Start::Earliest => consume::Start::Earliest,
+        Start::Latest => consume::Start::Latest,
+        Start::Offset(offset) => consume::Start::Offset(offset),
+        Start::Time(ms) => consume::Start::Time(ms),
+    }
+}
+
+/// What `auto.offset.reset` says, in any of librdkafka's words for it.
+fn reset(properties: &Properties, problems: &mut Problems) -> Reset {
+    match properties.get("auto.offset.reset").unwrap_or("earliest") {
+        "earliest" | "smallest" | "beginning" => Reset::Earliest,
+        "latest" | "largest" | "end" => Reset::Latest,
+        "error" => Reset::Error,
+        _ => {
+            problems.add(format!(
+                "{}: auto.offset.reset is none of earliest, latest and error",
+                properties.origin("auto.offset.reset")
+            ));
+            Reset::Earliest
+        }
     }
 }
 
 fn subscription(args: &RunArgs, problems: &mut Problems) -> Subscription {
-    let topics: Vec<String> =
-        args.topics.iter().map(|topic| topic.trim().to_owned()).filter(|topic| !topic.is_empty()).collect();
+    let topics: Vec<String> = args.topics.iter().flat_map(|flag| topics_of(flag)).collect();
     if topics.is_empty() {
         problems.add("--topic (KAFKA_TOPIC) is empty");
     }
-    for topic in topics.iter().filter(|topic| !topic.starts_with('^')) {
-        problems.note(kafka::topic::check_name(topic).map_err(|error| format!("--topic: {error}")));
+    for topic in &topics {
+        if !topic.starts_with('^') {
+            problems.note(kafka::topic::check_name(topic).map_err(|error| format!("--topic: {error}")));
+        } else if matches_a_comma(topic) {
+            problems.add(format!(
+                "--topic {topic}: no topic's name has a comma; give each topic a --topic of its own, and in KAFKA_TOPIC write \\, \
+                 for a comma that separates nothing"
+            ));
+        }
     }
     match (&args.partitions, topics.as_slice()) {
         (Some(list), [topic]) if !topic.starts_with('^') => {
@@ -130,10 +139,43 @@ fn subscription(args: &RunArgs, problems: &mut Problems) -> Subscription {
         }
         (Some(_), _) => {
             problems.add("--partitions needs exactly one topic, by its name");
-            Subscription::Group { topics }
+            Subscription::Group { topics, group: args.group.trim().to_owned() }
         }
-        (None, _) => Subscription::Group { topics },
+        (None, _) => Subscription::Group { topics, group: args.group.trim().to_owned() },
     }
+}
+
+/// The topics of one `--topic`: names with commas between them, and at the end maybe a regular expression, which may have commas
+/// of its own.
+fn topics_of(flag: &str) -> Vec<String> {
+    let mut topics = Vec::new();
+    let mut rest = flag.trim();
+    while !rest.is_empty() {
+        let (topic, after) = match rest.split_once(',') {
+            Some(parts) if !rest.starts_with('^') => parts,
+            _ => (rest, ""),
+        };
+        topics.push(topic.trim().to_owned());
+        rest = after.trim_start();
+    }
+    topics.retain(|topic| !topic.is_empty());
+    topics
+}
+
+/// Whether a regular expression has a comma that stands for itself, and not in `{1,2}` or `[a,b]`.
+fn matches_a_comma(expression: &str) -> bool {
+    let mut within = false;
+    let mut characters = expression.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => drop(characters.next()),
+            '{' | '[' => within = true,
+            '}' | ']' => within = false,
+            ',' if !within => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Membership in the group, and when offsets are committed.
@@ -180,11 +222,10 @@ fn group(
     if let Some(name) = &args.instance_id {
         properties.typed("group.instance.id", name, "--instance-id", true, problems);
     }
-    // At least once: an offset is stored after the record's line was written, and committed by the loop itself, which
-    // can then time it.
-    properties.fixed("enable.auto.offset.store", false, problems);
-    properties.fixed("enable.auto.commit", false, problems);
-    properties.fixed("enable.partition.eof", false, problems);
+    // At least once: the loop commits what was written, and can time it.
+    for (key, value) in FIXED {
+        properties.fixed(key, value, problems);
+    }
     properties.fallback("auto.offset.reset", "earliest");
 }
 
@@ -207,28 +248,15 @@ fn fetching(args: &RunArgs, given: Given<'_>, properties: &mut Properties, probl
     properties.fallback("queued.max.messages.kbytes", 4 * 1024);
     // New partitions, and topics that a regular expression matches, are found within a minute, not five.
     properties.fallback("topic.metadata.refresh.interval.ms", 60_000);
-    // A mistyped name must not become a topic.
-    properties.fallback("allow.auto.create.topics", false);
-    // After the first answer librdkafka replaces the bootstrap connection, and pauses for half of this (11 ms at least) before
-    // it connects again, 50 ms by default: a fifth of the time to the first record.
-    properties.fallback("reconnect.backoff.ms", 20);
-    // A broker that comes back is noticed within 2 s, not 10.
-    properties.fallback("reconnect.backoff.max.ms", 2000);
-    if let Some(timeout) = args.timeout {
-        // A dead address is noticed well before the deadline; the second numbers are librdkafka's defaults.
-        let half = (timeout.as_millis() / 2).max(1000);
-        properties.fallback("socket.connection.setup.timeout.ms", half.min(30_000));
-        properties.fallback("api.version.request.timeout.ms", half.min(10_000));
-    }
-    if args.exit_at_end {
-        properties.remove("statistics.interval.ms");
-        properties.fixed("statistics.interval.ms", END_STATISTICS_MS, problems);
-    }
+    // A batch that was damaged on a disk or on the way is an error, and not a record: 0.05 us a record (measured).
+    properties.fallback("check.crcs", true);
+    defaults::connections(properties, args.timeout);
+    defaults::answers(properties);
 }
 
 fn record_log(args: &RunArgs, problems: &mut Problems) -> record_log::Options {
     let mut redact = Vec::new();
-    for path in args.redact.iter().filter(|path| !path.trim().is_empty()) {
+    for path in &args.redact {
         match path.trim().parse::<FieldPath>() {
             Ok(path) => redact.push(path),
             Err(error) => problems.add(format!("--redact {path:?}: {error}")),
@@ -251,5 +279,36 @@ fn record_log(args: &RunArgs, problems: &mut Problems) -> record_log::Options {
         redact,
         max_line_bytes: (!args.uncut).then_some(args.max_line),
         color: terminal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{matches_a_comma, topics_of};
+
+    #[test]
+    fn a_regular_expression_takes_the_rest_of_its_flag() {
+        let cases: [(&str, &[&str]); 7] = [
+            ("a", &["a"]),
+            ("a, b,", &["a", "b"]),
+            (",", &[]),
+            ("", &[]),
+            ("^a{1,2}", &["^a{1,2}"]),
+            ("a,b,^c{1,2}d[x,y]", &["a", "b", "^c{1,2}d[x,y]"]),
+            ("^a,^b", &["^a,^b"]),
+        ];
+        for (flag, topics) in cases {
+            assert_eq!(topics_of(flag), topics, "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_comma_that_matches_no_name_is_found() {
+        for fine in ["^a{1,2}", "^[a,b]x", r"^a\,b", "^a.*"] {
+            assert!(!matches_a_comma(fine), "{fine}");
+        }
+        for wrong in ["^a,^b", "^a.*,b", "^a{1,2},b"] {
+            assert!(matches_a_comma(wrong), "{wrong}");
+        }
     }
 }

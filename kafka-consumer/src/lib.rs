@@ -1,24 +1,16 @@
 //! `kafka-consumer`: logs every record of Kafka topics and serves metrics and health.
 //!
-//! The way of the data: `args` (as typed) → `config` (checked) → `poll` → `batch` (`record_log`) → `output` → offsets
-//! stored → commit.
+//! The data flow: `args` (as typed) → `config` (checked) → the loop (`consume`) → `sinks` (`record_log` → `output`) → commit.
+
+#![forbid(unsafe_code)]
 
 pub mod args;
-mod assignment;
-mod batch;
-mod commits;
 pub mod config;
-mod context;
-mod headers;
-mod ledger;
-mod membership;
 pub mod metrics;
 mod output;
-mod partitions;
-pub mod poll;
-mod preflight;
 pub mod record_log;
 pub mod report;
+mod sinks;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,12 +24,13 @@ use common::metrics::Program;
 use common::report::Outlet;
 use common::shutdown::Shutdown;
 
+use consume::{Deps, Ledger, Poller};
+
 use args::RunArgs;
 use config::Config;
-use ledger::Ledger;
 use metrics::ConsumerMetrics;
-use poll::Poller;
 use report::Account;
+use sinks::LogSink;
 
 /// The program's name.
 pub const NAME: &str = "kafka-consumer";
@@ -73,14 +66,15 @@ impl life::Program for Consumer {
         Settings {
             listen: config.listen,
             connection: &config.connection,
-            properties: &config.properties,
+            properties: &config.run.properties,
             subject: config.subject(),
-            drain_timeout: config.drain_timeout,
+            drain_timeout: config.run.drain_timeout,
             // Beyond this the group gives the partitions to others: then a restart is better than waiting on.
             stall_limit: config.max_poll_interval,
-            endless: !config.one_shot(),
+            endless: !config.run.is_one_shot(),
+            weakened: &config.weakened,
             termination_log: &config.termination_log,
-            outlet: if config.one_shot() { Outlet::Stderr } else { Outlet::TerminationLog },
+            outlet: if config.run.is_one_shot() { Outlet::Stderr } else { Outlet::TerminationLog },
         }
     }
 
@@ -110,12 +104,13 @@ struct Work {
 
 impl Work {
     fn run(self, finish: Finish) {
-        match Poller::new(&self.config, self.client, &self.metrics, &self.health, &self.shutdown, &self.ledger) {
+        let sink = LogSink::new(self.config.log.clone(), &self.metrics);
+        let Self { config, client, metrics, health, shutdown, ledger } = self;
+        let deps = Deps { client, metrics: metrics.consume, health, shutdown, ledger };
+        match Poller::new(&config.run, sink, deps) {
             Err(verdict) => finish.with(verdict),
-            Ok(mut poller) => {
-                finish.with(poller.run());
-                // Only now does the client go with the poller, as it can hang.
-            }
+            // Only when the verdict was handed over does the client go with the poller, as that can hang.
+            Ok(mut poller) => finish.with(poller.run()),
         }
     }
 }

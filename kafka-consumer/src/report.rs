@@ -5,10 +5,10 @@ use std::sync::Arc;
 use common::life;
 use common::report::Report;
 use common::verdict::Verdict;
+use consume::{Ledger, Subscription};
 use serde::Serialize;
 
-use crate::config::{Config, Subscription};
-use crate::ledger::Ledger;
+use crate::config::Config;
 
 /// What was read.
 #[derive(Clone, Debug, Serialize)]
@@ -32,24 +32,24 @@ pub struct Account {
 impl Account {
     /// The account of a run that begins.
     pub fn new(config: &Config, ledger: Arc<Ledger>) -> Self {
-        let topics = match &config.subscription {
-            Subscription::Group { topics } => topics.clone(),
+        let topics = match &config.run.subscription {
+            Subscription::Group { topics, .. } => topics.clone(),
             Subscription::Partitions { topic, .. } => vec![topic.clone()],
         };
-        Self { topics, requested: config.max_records, ledger }
+        Self { topics, requested: config.run.max_records, ledger }
     }
 }
 
 impl life::Account for Account {
     fn report(&self, verdict: &Verdict) -> Report {
-        let seconds = self.ledger.elapsed().as_secs_f64();
-        let records = self.ledger.records();
+        let consume::Counts { records, bytes, elapsed } = self.ledger.counts();
+        let seconds = elapsed.as_secs_f64();
         let rate = if seconds > 0.0 { records as f64 / seconds } else { 0.0 };
         let outcome = Outcome {
             topics: &self.topics,
             requested: self.requested,
             records,
-            bytes: self.ledger.bytes(),
+            bytes,
             seconds: (seconds * 1e3).round() / 1e3,
             records_per_second: rate.round() as u64,
         };
@@ -59,7 +59,7 @@ impl life::Account for Account {
 
     fn undone(&self) -> Option<String> {
         // Even when all was read: then the offsets are not committed, or the group was not left.
-        let records = self.ledger.records();
+        let records = self.ledger.counts().records;
         Some(match self.requested {
             Some(requested) => format!("{records} of {requested} records read"),
             None => format!("{records} records read"),

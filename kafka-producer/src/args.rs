@@ -59,7 +59,7 @@ pub struct RunArgs {
     #[arg(long, env = "PRODUCER_VALUE", value_name = "TEMPLATE", group = "what", help_heading = "Messages")]
     pub value: Option<String>,
 
-    /// File with the template of the values
+    /// File with the template of the values, not standard input
     #[arg(long, env = "PRODUCER_VALUE_FILE", value_name = "FILE", group = "what", help_heading = "Messages")]
     pub value_file: Option<PathBuf>,
 
@@ -83,15 +83,15 @@ pub struct RunArgs {
     #[arg(long, env = "PRODUCER_MAX_LINE", value_name = "BYTES", value_parser = units::bytes, default_value = "16MiB", help_heading = "Messages")]
     pub max_line: usize,
 
-    /// Send a whole file as one message
-    #[arg(long, short = 'f', env = "PRODUCER_FILE", value_name = "FILE", group = "what", help_heading = "Messages")]
-    pub file: Option<PathBuf>,
+    /// Send a whole file, or all of stdin when it is -, as one message
+    #[arg(long, short = 'f', env = "PRODUCER_FILE", value_name = "FILE|-", group = "what", help_heading = "Messages")]
+    pub file: Option<String>,
 
     /// Compress the --file with gzip, and say so in a header
     #[arg(long, env = "PRODUCER_GZIP", value_parser = BoolishValueParser::new(), help_heading = "Messages")]
     pub gzip: bool,
 
-    /// Header to add, a template for its value; may be repeated (in the variable: separated by semicolons)
+    /// Header to add, a template for its value; may be repeated (in the variable: separated by semicolons, one in a value written \;)
     #[arg(
         long = "header",
         short = 'H',
@@ -281,15 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flags_are_consistent() {
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn every_flag_has_a_variable() {
-        let command = Args::command();
-        for arg in command.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version")) {
-            assert!(arg.get_env().is_some(), "{}", arg.get_id());
-        }
+    fn the_flags_are_consistent_and_each_has_a_variable() {
+        assert_eq!(common::args::faults(&Args::command()), Vec::<String>::new());
     }
 }

@@ -1,16 +1,17 @@
 //! The validated settings of a run: everything after this sees only these, never flags.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::args::{Given, Listen};
 use common::config::{Connection, Layers, Problems, Properties, connection};
-use common::kafka;
+use common::kafka::promises::{self, Weakness};
 use common::kafka::topic::NewTopic;
+use common::kafka::{self, defaults};
 use common::stamp;
 
 use crate::args::{Compression, InputFormat, Payload, ReportFormat, RunArgs};
-use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec};
+use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec, can_wait};
 
 /// Messages when nobody says how many, as in the prototype.
 const DEFAULT_MESSAGES: u64 = 20;
@@ -18,13 +19,13 @@ const DEFAULT_MESSAGES: u64 = 20;
 const MAX_MESSAGES: u64 = 1_000_000_000_000_000_000;
 /// Brokers allow transactions of this length at most (`transaction.max.timeout.ms`).
 const MAX_TRANSACTION: Duration = Duration::from_secs(15 * 60);
+/// The path that stands for standard input.
+const STDIN: &str = "-";
 /// Bytes of messages that wait in the client, in KiB. librdkafka's own default, 1 GiB, does not fit a small pod.
 const QUEUE_KBYTES: usize = 32 * 1024;
+const QUEUE_PROPERTY: &str = "queue.buffering.max.kbytes";
 /// Messages that wait in the client: with 100-byte messages as much memory as [`QUEUE_KBYTES`] of larger ones.
 const QUEUE_MESSAGES: usize = 50_000;
-/// Highest values of the two timeouts that decide how fast a dead address is noticed; librdkafka's defaults.
-const CONNECT_MS: u128 = 30_000;
-const FIRST_ANSWER_MS: u128 = 10_000;
 
 /// Which part of the run is this process's: numbers `index`, `index + count`, `index + 2 * count`, ...
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub struct Config {
     pub connection: Connection,
     /// librdkafka's settings.
     pub properties: Properties,
+    /// Which of them weaken what the program promises by default.
+    pub weakened: Vec<Weakness>,
 }
 
 impl Config {
@@ -111,7 +114,8 @@ impl Config {
         if args.transactional_id.is_some() {
             check_transaction_length(args, messages, problems);
         }
-        kafka::check(&properties, problems);
+        kafka::check(&mut properties, problems);
+        let weakened = promises::check(&properties, problems);
         Self {
             topic: args.topic.clone(),
             messages,
@@ -132,6 +136,15 @@ impl Config {
             listen: args.listen,
             connection,
             properties,
+            weakened,
+        }
+    }
+
+    /// Makes the client's queue large enough for a message of so many bytes, whose size was not known before; a size that
+    /// somebody gave stays.
+    pub fn make_room(&mut self, bytes: usize) {
+        if !self.properties.is_given(QUEUE_PROPERTY) {
+            self.properties.correct(QUEUE_PROPERTY, queue_kbytes(bytes).to_string());
         }
     }
 
@@ -198,6 +211,13 @@ fn messages(args: &RunArgs, problems: &mut Problems) -> Option<u64> {
 fn spec(args: &RunArgs, run_id: &str, share: Share, messages: Option<u64>, problems: &mut Problems) -> Spec {
     let value = if let Some(template) = &args.value {
         ValueSpec::Template(template.clone())
+    } else if args.value_file.as_deref() == Some(Path::new(STDIN)) {
+        problems.add(
+            "--value-file -: a template is not read from standard input; write it to a file, or give it with --value",
+        );
+        ValueSpec::Template(String::new())
+    } else if let Some(path) = args.value_file.as_ref().filter(|path| can_wait(path)) {
+        ValueSpec::TemplateFrom(Input::File(path.clone()))
     } else if let Some(path) = &args.value_file {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|error| format!("--value-file {}: cannot be read: {error}", path.display()));
@@ -216,17 +236,19 @@ fn spec(args: &RunArgs, run_id: &str, share: Share, messages: Option<u64>, probl
         };
         ValueSpec::Lines { from: Input::parse(input), format, max_line_bytes: args.max_line }
     } else if let Some(path) = &args.file {
-        ValueSpec::File { from: Input::File(path.clone()), gzip: args.gzip, count: messages.unwrap_or(1) }
+        ValueSpec::File { from: Input::parse(path), gzip: args.gzip, count: messages.unwrap_or(1) }
     } else {
         ValueSpec::Demo
     };
     if args.gzip && args.file.is_none() {
         problems.add("--gzip needs --file; batches are compressed by --compression");
     }
-    if share.count > 1 && args.input.as_deref() == Some("-") {
-        problems.add(
-            "--input - cannot be divided among processes: each process has a standard input of its own; use a file",
-        );
+    for (flag, path) in [("--input", &args.input), ("--file", &args.file)] {
+        if share.count > 1 && path.as_deref() == Some(STDIN) {
+            problems.add(format!(
+                "{flag} - cannot be divided among processes: each process has a standard input of its own; use a file"
+            ));
+        }
     }
     let key = match (&args.key, args.no_key) {
         (Some(template), _) => KeySpec::Template(template.clone()),
@@ -234,9 +256,13 @@ fn spec(args: &RunArgs, run_id: &str, share: Share, messages: Option<u64>, probl
         (None, false) => KeySpec::Default,
     };
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let headers = args.headers.iter().filter(|header| !header.is_empty()).cloned().collect();
-    let stop = crate::stop::Stop::default();
-    Spec { run_id: run_id.to_owned(), host, index: share.index, key, value, headers, stop }
+    let headers = args.headers.clone();
+    Spec { run_id: run_id.to_owned(), host, index: share.index, key, value, headers }
+}
+
+/// The room for messages of which the largest has so many bytes, in KiB.
+fn queue_kbytes(largest: usize) -> usize {
+    QUEUE_KBYTES.max(largest.div_ceil(1024).saturating_mul(2)).min(2_147_483_647)
 }
 
 /// How messages are delivered. Each value that differs from librdkafka's default says why.
@@ -246,22 +272,13 @@ fn delivery(args: &RunArgs, given: Given<'_>, share: Share, properties: &mut Pro
     properties.fallback("acks", "all");
     // Java's client puts the same key into the same partition; librdkafka's default does not.
     properties.fallback("partitioner", "murmur2_random");
-    // A mistyped name must not become a topic.
-    properties.fallback("allow.auto.create.topics", false);
     // The broker and the topic decide what is too large, not a second limit here.
     properties.fallback("message.max.bytes", MAX_MESSAGE_BYTES);
     properties.fallback("queue.buffering.max.messages", QUEUE_MESSAGES);
     let largest = args.size.unwrap_or(0).max(args.max_line).max(file_size(args));
     // A message that is larger than the queue would never fit in.
-    properties.fallback(
-        "queue.buffering.max.kbytes",
-        QUEUE_KBYTES.max(largest.div_ceil(1024).saturating_mul(2)).min(2_147_483_647),
-    );
-    // After the first answer librdkafka replaces the bootstrap connection, and pauses for half of this (11 ms at least) before
-    // it connects again, 50 ms by default.
-    properties.fallback("reconnect.backoff.ms", 20);
-    // A broker that comes back is noticed within 2 s, not 10.
-    properties.fallback("reconnect.backoff.max.ms", 2000);
+    properties.fallback(QUEUE_PROPERTY, queue_kbytes(largest));
+    defaults::connections(properties, args.timeout);
     let compression = match args.compression {
         Compression::None => "none",
         Compression::Gzip => "gzip",
@@ -274,11 +291,8 @@ fn delivery(args: &RunArgs, given: Given<'_>, share: Share, properties: &mut Pro
     // acknowledged after 1.5 ms instead of 5.4. 0 would cost a request a message at some 10,000 messages/s.
     properties.typed("linger.ms", args.linger.as_millis(), "--linger", given.is("linger"), problems);
     if let Some(timeout) = args.timeout {
-        // The run's deadline decides, not the message's; and a dead address is noticed well before it.
-        let half = (timeout.as_millis() / 2).max(1000);
+        // The run's deadline decides, not the message's.
         properties.fallback("message.timeout.ms", (timeout + args.drain_timeout).as_millis().min(2_147_483_647));
-        properties.fallback("socket.connection.setup.timeout.ms", half.min(CONNECT_MS));
-        properties.fallback("api.version.request.timeout.ms", half.min(FIRST_ANSWER_MS));
     }
     // The report rests on every message being reported.
     properties.fixed("delivery.report.only.error", false, problems);
@@ -291,11 +305,17 @@ fn delivery(args: &RunArgs, given: Given<'_>, share: Share, properties: &mut Pro
         properties.fallback("message.timeout.ms", length);
         properties.fallback("transaction.timeout.ms", length);
     }
+    // A request that is sent again because its answer is late writes its messages twice, unless the broker knows them by number.
+    if properties.get("enable.idempotence") == Some("true") {
+        defaults::answers(properties);
+    }
 }
 
-/// The size of the file to be sent as one message; what is wrong with it is said when it is opened.
+/// The size of the file to be sent as one message; what is wrong with it is said when it is opened. That of standard input is
+/// known when it was read: [`Config::make_room`].
 fn file_size(args: &RunArgs) -> usize {
-    let metadata = args.file.as_ref().and_then(|path| std::fs::metadata(path).ok());
+    let path = args.file.as_deref().filter(|path| *path != STDIN);
+    let metadata = path.and_then(|path| std::fs::metadata(path).ok());
     metadata.map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX).min(MAX_MESSAGE_BYTES))
 }
 

@@ -1,6 +1,6 @@
 //! `kafka-producer`: publishes a number of messages and says honestly what became of each.
 //!
-//! The way of the data: `args` (as typed) → `config` (checked) → `source` → `publish` → `tally` → `report` → exit code.
+//! The way of the data: `args` (as typed) → `config` (checked) → `source` → `publish` → `ledger` → `report` → exit code.
 #![forbid(unsafe_code)]
 
 mod account;
@@ -8,18 +8,18 @@ pub mod args;
 pub mod config;
 mod context;
 mod dry_run;
+mod ledger;
 pub mod metrics;
 mod progress;
 pub mod publish;
 pub mod report;
 pub mod source;
 mod stop;
-mod tally;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::args::{Given, LogArgs};
 use common::config::{Layers, Problems};
@@ -28,16 +28,15 @@ use common::kafka::ClientState;
 use common::life::{self, Finish, Job, Parts, Registered, Settings};
 use common::metrics::Program;
 use common::report::Outlet;
-use common::verdict::Verdict;
 
 use account::Account;
 use args::{ReportFormat, RunArgs};
 use config::Config;
+use ledger::Ledger;
 use metrics::ProducerMetrics;
-use publish::{Published, Publisher};
-use source::Source;
+use publish::Publisher;
+use source::{Source, SourceError};
 use stop::Stop;
-use tally::Tally;
 
 /// The program's name.
 pub const NAME: &str = "kafka-producer";
@@ -85,6 +84,7 @@ impl life::Program for Producer {
             drain_timeout: config.drain_timeout,
             stall_limit: STALL_LIMIT,
             endless: false,
+            weakened: &config.weakened,
             termination_log: &config.termination_log,
             outlet: Outlet::Stdout { table },
         }
@@ -95,15 +95,15 @@ impl life::Program for Producer {
         Ok(Registered { metrics, work: producer, client, http, log })
     }
 
-    fn start(mut config: Config, parts: Parts<ProducerMetrics>) -> Result<Job, String> {
+    fn start(config: Config, parts: Parts<ProducerMetrics>) -> Result<Job, String> {
         let Parts { client, metrics, health, shutdown } = parts;
-        let tally = Arc::new(Tally::new(metrics.clone()).map_err(|error| error.to_string())?);
-        let stop = Stop::new(shutdown, config.timeout);
-        config.spec.stop = stop.clone();
-        let account = Arc::new(Account::new(&config, Arc::clone(&tally), metrics.clone()));
-        let shared = (!config.dry_run).then(|| Arc::clone(&account) as Arc<dyn life::Account>);
-        let work = Work { config, client, tally, account, metrics, health, stop };
-        Ok(Job { account: shared, routes: Default::default(), run: Box::new(move |finish| work.run(finish)) })
+        let ledger = Ledger::new(metrics.clone(), config.own_messages()).map_err(|error| error.to_string())?;
+        let ledger = Arc::new(ledger);
+        let stop = Stop::new(shutdown, config.timeout, config.drain_timeout);
+        let account = Account::new(&config, Arc::clone(&ledger));
+        let account = (!config.dry_run).then(|| Arc::new(account) as Arc<dyn life::Account>);
+        let work = Work { config, client, ledger, metrics, health, stop };
+        Ok(Job { account, routes: Default::default(), run: Box::new(move |finish| work.run(finish)) })
     }
 }
 
@@ -111,41 +111,60 @@ impl life::Program for Producer {
 struct Work {
     config: Config,
     client: Arc<ClientState>,
-    tally: Arc<Tally>,
-    account: Arc<Account>,
+    ledger: Arc<Ledger>,
     metrics: ProducerMetrics,
     health: Health,
     stop: Stop,
 }
 
 impl Work {
-    fn run(self, finish: Finish) {
-        let mut source = match Source::open(&self.config.spec) {
+    fn run(mut self, finish: Finish) {
+        let patience = self.patience();
+        let mut source = match Source::open(&self.config.spec, Arc::clone(&patience)) {
             Ok(source) => source,
+            Err(SourceError::Stopped) if self.config.dry_run => {
+                return finish.silently(dry_run::stopped(&self.stop));
+            }
+            Err(SourceError::Stopped) => return finish.with(self.publisher().stopped_early()),
             Err(error) => return finish.refuse(config::with_causes(&error)),
         };
-        if self.config.dry_run {
-            return finish.silently(dry_run::print(&self.config, &mut source));
+        if let Some(bytes) = source.known_size() {
+            self.config.make_room(bytes);
         }
-        let own = self.config.own_messages();
-        self.metrics.requested.set(i64::try_from(own.unwrap_or(0)).unwrap_or(i64::MAX));
+        if self.config.dry_run {
+            return finish.silently(dry_run::print(&self.config, &mut source, &self.stop, &patience));
+        }
         let mut client = None;
-        let published = {
-            let _progress = progress::Progress::start(Arc::clone(&self.tally), self.metrics.clone(), own);
-            let publisher = Publisher {
-                config: &self.config,
-                client: self.client,
-                tally: Arc::clone(&self.tally),
-                metrics: &self.metrics,
-                health: &self.health,
-                stop: self.stop,
-            };
-            publisher.run(&mut client, &mut source)
+        let verdict = {
+            let total = self.config.own_messages();
+            let _progress = progress::Progress::start(Arc::clone(&self.ledger), self.metrics.clone(), total);
+            self.publisher().run(&mut client, &mut source)
         };
-        let Published { requested, enqueued, elapsed, exit, message } = published;
-        self.account.ended(report::Progress { requested, enqueued, elapsed });
-        finish.with(Verdict { exit, because: message });
+        finish.with(verdict);
         // Only now, as it can hang.
         drop(client);
+    }
+
+    fn publisher(&self) -> Publisher<'_> {
+        Publisher {
+            config: &self.config,
+            client: Arc::clone(&self.client),
+            ledger: Arc::clone(&self.ledger),
+            metrics: &self.metrics,
+            health: &self.health,
+            stop: self.stop.clone(),
+        }
+    }
+
+    /// Whether to go on waiting for the input. To wait is progress, as long as nobody wants the run to end.
+    fn patience(&self) -> source::Patience {
+        let (client, ledger) = (Arc::clone(&self.client), Arc::clone(&self.ledger));
+        let (health, stop) = (self.health.clone(), self.stop.clone());
+        Arc::new(move || {
+            health.progress();
+            let now = Instant::now();
+            let refused = client.has_refusal() || ledger.has_refusal();
+            !refused && !stop.requested(now) && ledger.silence(now) < publish::SILENCE
+        })
     }
 }

@@ -2,37 +2,40 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::ledger::Ledger;
 use crate::metrics::ProducerMetrics;
-use crate::tally::Tally;
 
 /// Between two looks at the counts.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long the end of the bar is waited for: the terminal may take nothing more.
+const LAST: Duration = Duration::from_millis(500);
 /// Between two log lines.
 const LINE: Duration = Duration::from_secs(5);
 
 /// Shows progress until it is dropped.
 pub struct Progress {
     end: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Never sent to, only closed.
+    ended: Receiver<()>,
 }
 
 impl Progress {
     /// Starts to show progress towards `total`, if it is known.
-    pub fn start(tally: Arc<Tally>, metrics: ProducerMetrics, total: Option<u64>) -> Self {
-        let (end, ended) = channel::<()>();
+    pub fn start(ledger: Arc<Ledger>, metrics: ProducerMetrics, total: Option<u64>) -> Self {
+        let (end, over) = channel::<()>();
+        let (alive, ended) = channel::<()>();
         let show = move || {
+            let _alive = alive;
             let bar = bar(total);
             let mut line = Instant::now();
-            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(LOOK) {
-                let counts = tally.counts();
-                let settled = counts.delivered + counts.failed + counts.unsent;
-                let in_flight = metrics.enqueued.get().saturating_sub(settled);
+            while let Err(RecvTimeoutError::Timeout) = over.recv_timeout(LOOK) {
+                let counts = ledger.counts();
+                let in_flight = counts.in_flight;
                 metrics.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
                 if let Some(bar) = &bar {
                     bar.set_position(counts.delivered);
@@ -47,17 +50,16 @@ impl Progress {
                 bar.finish_and_clear();
             }
         };
-        let thread = std::thread::Builder::new().name("progress".to_owned()).spawn(show).ok();
-        Self { end: Some(end), thread }
+        // Without it nothing is shown, which is no reason not to publish.
+        let _ = std::thread::Builder::new().name("progress".to_owned()).spawn(show);
+        Self { end: Some(end), ended }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
         drop(self.end.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let _ = self.ended.recv_timeout(LAST);
     }
 }
 

@@ -1,13 +1,13 @@
 //! What is in the report on a run: counts that always add up, rate, latencies, errors by name.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
+use common::kafka::promises::Guarantees;
 use common::report::Report;
 use common::verdict::Verdict;
 use serde::Serialize;
 
-use crate::tally::Counts;
+use crate::ledger::Counts;
 
 /// What became of the messages. `requested = delivered + failed + unsent`, always.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +21,9 @@ pub struct Outcome<'a> {
     bytes: u64,
     seconds: f64,
     messages_per_second: u64,
+    /// What the counts are worth, if settings took something from it.
+    #[serde(flatten)]
+    guarantees: Guarantees,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_ms: Option<Latencies>,
     errors: BTreeMap<String, u64>,
@@ -35,42 +38,34 @@ struct Latencies {
     max: f64,
 }
 
-/// How far a run has come.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Messages that this process was to publish.
-    pub requested: u64,
-    /// Messages handed to librdkafka.
-    pub enqueued: u64,
-    /// From the first message to the last acknowledgement.
-    pub elapsed: Duration,
-}
-
 impl<'a> Outcome<'a> {
-    /// Adds up: what was handed over and never reported back counts as failed, the rest as unsent.
-    pub fn new(run_id: &'a str, topic: &'a str, progress: Progress, counts: Counts) -> Self {
-        let Progress { requested, enqueued, elapsed } = progress;
-        let settled = counts.delivered + counts.failed + counts.unsent;
-        let failed = counts.failed + enqueued.saturating_sub(settled);
-        let unsent = requested.saturating_sub(counts.delivered + failed);
-        let seconds = elapsed.as_secs_f64();
+    /// The outcome of a run whose books are closed.
+    pub fn new(run_id: &'a str, topic: &'a str, counts: Counts) -> Self {
+        let seconds = counts.elapsed.as_secs_f64();
         let rate = if seconds > 0.0 { counts.delivered as f64 / seconds } else { 0.0 };
         Self {
             run_id,
             topic,
-            requested,
+            requested: counts.requested,
             delivered: counts.delivered,
-            failed,
-            unsent,
+            failed: counts.failed,
+            unsent: counts.unsent,
             bytes: counts.bytes,
             seconds: (seconds * 1e3).round() / 1e3,
             messages_per_second: rate.round() as u64,
+            guarantees: Guarantees::default(),
             delivery_ms: counts.latencies_us.map(|values| {
                 let [p50, p95, p99, max] = values.map(|micros| micros as f64 / 1e3);
                 Latencies { p50, p95, p99, max }
             }),
             errors: counts.errors,
         }
+    }
+
+    /// Says which promises the settings gave up.
+    pub fn with(mut self, guarantees: &Guarantees) -> Self {
+        self.guarantees = guarantees.clone();
+        self
     }
 
     /// The report, with the verdict.
@@ -95,6 +90,8 @@ impl<'a> Outcome<'a> {
                 format!("p50 {} ms, p95 {} ms, p99 {} ms, max {} ms", ms.p50, ms.p95, ms.p99, ms.max),
             ));
         }
+        rows.extend(self.guarantees.acks.iter().map(|acks| ("acks", acks.clone())));
+        rows.extend(self.guarantees.idempotence.iter().map(|_| ("idempotent", "no".to_owned())));
         rows.extend(self.errors.iter().map(|(error, count)| ("error", format!("{error}: {count}"))));
         rows
     }
@@ -102,26 +99,24 @@ impl<'a> Outcome<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn outcome(requested: u64, enqueued: u64, delivered: u64, failed: u64, unsent: u64) -> Outcome<'static> {
-        let counts = Counts { delivered, failed, unsent, ..Counts::default() };
-        Outcome::new("run", "test", Progress { requested, enqueued, elapsed: Duration::from_millis(500) }, counts)
-    }
-
     #[test]
-    fn it_always_adds_up() {
-        for (requested, enqueued, delivered, failed, unsent) in [
-            (10, 10, 10, 0, 0),
-            (10, 7, 3, 2, 1),
-            (10, 7, 0, 0, 0),
-            (10, 0, 0, 0, 0),
-            (10, 10, 4, 0, 6),
-            (10, 10, 9, 0, 0),
-        ] {
-            let outcome = outcome(requested, enqueued, delivered, failed, unsent);
-            assert_eq!(outcome.requested, outcome.delivered + outcome.failed + outcome.unsent, "{outcome:?}");
-        }
-        assert_eq!(outcome(10, 7, 3, 2, 1).failed, 3, "handed over and never heard of: may have been transmitted");
+    fn it_shows_the_counts_and_the_rate() {
+        let counts = Counts {
+            requested: 10,
+            delivered: 5,
+            failed: 2,
+            unsent: 3,
+            elapsed: Duration::from_millis(500),
+            latencies_us: Some([1500, 2000, 3000, 4000]),
+            ..Counts::default()
+        };
+        let outcome = Outcome::new("run", "test", counts);
+        assert_eq!((outcome.requested, outcome.delivered, outcome.failed, outcome.unsent), (10, 5, 2, 3));
+        assert_eq!((outcome.seconds, outcome.messages_per_second), (0.5, 10));
+        assert_eq!(outcome.delivery_ms.map(|values| values.p50), Some(1.5));
     }
 }

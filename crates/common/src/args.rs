@@ -5,16 +5,18 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::BoolishValueParser;
-use clap::{ArgMatches, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Command, ValueEnum};
 
 use crate::config::SecretVariable;
+use crate::config::layers::known_variables;
 use crate::exit::Exit;
 
 /// How to reach the brokers and how to log in.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectionArgs {
-    /// Brokers to ask first, comma-separated; KAFKA_BOOTSTRAP_SERVER means the same
+    /// Brokers to ask first, comma-separated, without protocol or user; KAFKA_BOOTSTRAP_SERVER means the same
     #[arg(
         long,
         short = 'b',
@@ -68,7 +70,7 @@ pub struct ConnectionArgs {
     #[arg(long, env = "KAFKA_PROPERTIES_FILE", value_name = "FILE")]
     pub properties_file: Option<PathBuf>,
 
-    /// Any librdkafka property; may be repeated (in the variable: separated by semicolons)
+    /// Any librdkafka property; may be repeated (in the variable: separated by semicolons, one in a value written \;)
     #[arg(short = 'X', long = "property", env = "KAFKA_PROPERTIES", value_name = "KEY=VALUE", value_delimiter = ';')]
     pub property: Vec<String>,
 
@@ -105,6 +107,7 @@ pub fn help_footer() -> String {
     let secrets: Vec<&str> = SECRETS.iter().map(|secret| secret.name).collect();
     format!(
         "Secrets come from variables or files only: {}, each also as ..._FILE.\n\
+         A flag takes one value, also one with a comma or semicolon; in a variable a backslash goes before one that does not separate.\n\
          Settings are also read from .env.secret and .env.shared in the working folder (or ENV_DIR).\n\n{}",
         secrets.join(", "),
         Exit::help()
@@ -226,14 +229,57 @@ impl FromStr for Listen {
     }
 }
 
-/// Which flags and variables somebody gave, as opposed to defaults.
+/// Which settings somebody gave, by flag, variable or file, as opposed to defaults.
 #[derive(Clone, Copy)]
 pub struct Given<'a>(pub &'a ArgMatches);
 
 impl Given<'_> {
-    /// Whether the argument with this id was given.
+    /// Whether the argument with this id was given. What variables and files say was made a flag by
+    /// [`Layers::parse`](crate::config::Layers::parse).
     pub fn is(&self, id: &str) -> bool {
-        use clap::parser::ValueSource;
-        matches!(self.0.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+        self.0.value_source(id) == Some(ValueSource::CommandLine)
+    }
+}
+
+/// What is wrong with the flags of a program: each needs a variable that env files may have, and a list in a variable needs a
+/// separator. For the tests of both programs; contradictions among the flags panic, as clap has it.
+pub fn faults(command: &Command) -> Vec<String> {
+    command.clone().debug_assert();
+    let mut faults = Vec::new();
+    for command in std::iter::once(command).chain(command.get_subcommands()) {
+        for arg in command.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version")) {
+            let name = format!("{} --{}", command.get_name(), arg.get_id());
+            match arg.get_env().and_then(|name| name.to_str()) {
+                None => faults.push(format!("{name} has no variable")),
+                Some(variable) if known_variables().all(|known| known != variable) => {
+                    faults.push(format!("{variable} of {name} is not in variables.txt"));
+                }
+                Some(_) => {}
+            }
+            if matches!(arg.get_action(), ArgAction::Append) != arg.get_value_delimiter().is_some() {
+                faults.push(format!("{name}: a list needs a separator for its variable, and nothing else has one"));
+            }
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Arg;
+
+    use super::*;
+
+    #[test]
+    fn a_flag_without_a_variable_or_separator_is_found() {
+        let command = Command::new("test")
+            .arg(Arg::new("topic").long("topic").env("KAFKA_TOPIC"))
+            .arg(Arg::new("bare").long("bare"))
+            .arg(Arg::new("odd").long("odd").env("NOT_A_SETTING"))
+            .subcommand(Command::new("config").arg(Arg::new("many").env("DEBUG").action(ArgAction::Append)));
+        let faults = faults(&command);
+        let found = ["test --bare has no variable", "NOT_A_SETTING of test --odd", "config --many: a list needs"];
+        assert_eq!(faults.len(), found.len(), "{faults:?}");
+        assert!(found.iter().zip(&faults).all(|(found, fault)| fault.starts_with(found)), "{faults:?}");
     }
 }

@@ -16,4 +16,5 @@ pub mod outlet;
 pub mod report;
 pub mod shutdown;
 pub mod stamp;
+pub mod text;
 pub mod verdict;

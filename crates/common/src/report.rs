@@ -79,7 +79,7 @@ impl Report {
     /// Leaves the report where Kubernetes looks for it, if that place exists; it is never created.
     pub fn leave(&self, path: &Path) {
         // A named pipe that nobody reads is an error, not a wait.
-        let at_once = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+        let at_once = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
         let written = match OpenOptions::new().write(true).truncate(true).custom_flags(at_once).open(path) {
             Ok(mut file) => file.write_all(cut(&self.json, TERMINATION_LOG_BYTES - 1).as_bytes()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -20,8 +20,8 @@ use rdkafka::types::RDKafkaRespErr;
 /// The settings that `kafka-producer` has with the same arguments.
 pub fn producer_settings() -> Result<kafka_producer::config::Config> {
     let program = kafka::program("floor-produce", "");
-    let Said { matches, layers, mut problems } = life::said(|| kafka_producer::args::command(life::version(&program)))
-        .map_err(|not_run| anyhow!("{not_run}"))?;
+    let Said { matches, layers, mut problems } =
+        life::said(&kafka_producer::args::command(life::version(&program))).map_err(|not_run| anyhow!("{not_run}"))?;
     let args = kafka_producer::args::Args::from_arg_matches(&matches)?;
     let config = kafka_producer::config::Config::new(&args.run, Given(&matches), &layers, &mut problems);
     problems.into_result().map_err(|problems| anyhow!("{problems}"))?;
@@ -31,8 +31,8 @@ pub fn producer_settings() -> Result<kafka_producer::config::Config> {
 /// The settings that `kafka-consumer` has with the same arguments.
 pub fn consumer_settings() -> Result<kafka_consumer::config::Config> {
     let program = kafka::program("floor-consume", "");
-    let Said { matches, layers, mut problems } = life::said(|| kafka_consumer::args::command(life::version(&program)))
-        .map_err(|not_run| anyhow!("{not_run}"))?;
+    let Said { matches, layers, mut problems } =
+        life::said(&kafka_consumer::args::command(life::version(&program))).map_err(|not_run| anyhow!("{not_run}"))?;
     let args = kafka_consumer::args::Args::from_arg_matches(&matches)?;
     let config = kafka_consumer::config::Config::new(&args.run, Given(&matches), &layers, &mut problems);
     problems.into_result().map_err(|problems| anyhow!("{problems}"))?;

@@ -1,11 +1,13 @@
 //! A message is made and put into its envelope: the producer's hot function.
 
 use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use common::stamp;
 use jiff::Timestamp;
 use kafka_producer::publish::envelope::Envelope;
-use kafka_producer::source::{Filled, Message, Source, Spec};
+use kafka_producer::source::{Clock, Filled, Message, Source, Spec};
 use serde::Serialize;
 
 const RUN_ID: &str = "07d91714-01e6-4dd5-9718-d5abe35f4ab6";
@@ -24,13 +26,15 @@ struct Demo<'a> {
 /// By the producer's own source and envelope; librdkafka's header list is part of it.
 pub fn ours(count: u64) {
     let spec = Spec { run_id: RUN_ID.to_owned(), ..Spec::default() };
-    let Ok(mut source) = Source::open(&spec) else { return };
+    let Ok(mut source) = Source::open(&spec, Arc::new(|| true)) else { return };
+    let start = Instant::now();
+    let mut clock = Clock::at(start, SENT_US);
     let mut message = Message::default();
     let mut envelope = Envelope::new(Some(stamp::Writer::new(RUN_ID, ATTEMPT)));
     for nth in 0..count {
-        let sent_us = SENT_US + nth as i64;
-        let Ok(Filled::Message) = source.fill(nth, sent_us, &mut message) else { return };
-        black_box(envelope.wrap(nth, sent_us, &message));
+        clock.set(start + Duration::from_micros(nth));
+        let Ok(Filled::Message) = source.fill(nth, &mut clock, &mut message) else { return };
+        black_box(envelope.wrap(nth, clock.us(), &message));
         black_box(&message);
     }
 }
@@ -63,7 +67,10 @@ mod tests {
     fn both_make_the_same() {
         let spec = Spec { run_id: RUN_ID.to_owned(), ..Spec::default() };
         let mut message = Message::default();
-        let filled = Source::open(&spec).unwrap().fill(17, SENT_US, &mut message).unwrap();
+        let filled = Source::open(&spec, Arc::new(|| true))
+            .unwrap()
+            .fill(17, &mut Clock::at(Instant::now(), SENT_US), &mut message)
+            .unwrap();
         assert_eq!(filled, Filled::Message);
         let (key, value, headers) = same_by_serde(17, SENT_US);
         let list = Envelope::new(Some(stamp::Writer::new(RUN_ID, ATTEMPT))).wrap(17, SENT_US, &message).unwrap();

@@ -1,6 +1,7 @@
 //! Looks for the tools that librdkafka's build needs, before that build fails in its own words, then runs `xtask`.
 //!
 //! A crate of its own without dependencies, because `xtask` links librdkafka itself.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task that a person watches")]
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};

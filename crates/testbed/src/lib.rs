@@ -7,7 +7,9 @@
 //! | [`process`] | a real program run as a process: environment, output, signals, exit code |
 //! | [`records`] | records put into and read out of a topic by a plain client |
 //! | [`http`] | one GET on loopback, for `/metrics`, `/livez` and `/readyz` |
+//! | [`pipes`] | pipes that are full, named pipes |
 //! | [`ports`] | ports that are free |
+//! | [`visitors`] | a port that counts who comes, and sends everybody away |
 //!
 //! Every wait ends by an event or by its deadline, and a missed deadline says what was seen until then. Everything started
 //! here ends with its owner: dropped, panicked or killed.
@@ -21,7 +23,9 @@
 pub mod apache;
 pub mod http;
 pub mod mock;
+pub mod pipes;
 pub mod ports;
 pub mod process;
 pub mod records;
 mod spawn;
+pub mod visitors;

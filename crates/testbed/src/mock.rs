@@ -3,11 +3,16 @@
 //! What it lacks: SASL and TLS, the admin API, look-ups by time (they answer the end), and memory: it keeps about 5 MB a
 //! partition and forgets the oldest records beyond.
 
+mod requests;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rdkafka::ClientConfig;
-use rdkafka::bindings::{rd_kafka_handle_mock_cluster, rd_kafka_mock_group_initial_rebalance_delay_ms};
+use rdkafka::bindings::{
+    rd_kafka_handle_mock_cluster, rd_kafka_mock_group_initial_rebalance_delay_ms,
+    rd_kafka_mock_push_request_errors_array,
+};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, DefaultProducerContext, Producer};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -92,6 +97,17 @@ impl Mock {
     /// Lets the next requests of a kind fail with these errors, one each, in this order.
     pub fn fail_requests(&self, kind: RDKafkaApiKey, errors: &[RDKafkaRespErr]) {
         self.cluster().request_errors(kind, errors);
+    }
+
+    /// Lets the next batches of messages fail with these numbers, which librdkafka need not know, as a newer broker may answer.
+    #[allow(unsafe_code, reason = "rdkafka takes only numbers that librdkafka knows")]
+    pub fn fail_batches_with_numbers(&self, errors: &[i32]) {
+        let kind = RDKafkaApiKey::Produce as i16;
+        // SAFETY: the client is alive, and so is the cluster that it was made with; the numbers are copied.
+        unsafe {
+            let cluster = rd_kafka_handle_mock_cluster(self.client.client().native_ptr());
+            rd_kafka_mock_push_request_errors_array(cluster, kind, errors.len(), errors.as_ptr().cast());
+        }
     }
 
     /// Forgets what is left of [`Mock::fail_requests`].

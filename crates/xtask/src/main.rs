@@ -1,4 +1,5 @@
 //! What a person or CI runs by hand: `cargo demo` and `cargo xtask ...`. One file a task.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task that a person watches")]
 
 mod bench;
 mod broker;

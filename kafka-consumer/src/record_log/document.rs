@@ -6,6 +6,10 @@ use serde::de::IgnoredAny;
 /// the 128th; one of them is the line itself.
 pub const MAX_DEPTH: usize = 126;
 
+/// Digits in a row as only a number of twice as many is sure to have at each multiple of this: numbers with fewer, and with an
+/// exponent of two digits, fit into a double.
+const MANY_DIGITS: usize = 64;
+
 /// `text` without whitespace between its tokens, if it is a JSON object or array that any parser will take. Text that
 /// has none is returned as it is, else `spare` holds the result.
 pub(super) fn compact<'a>(text: &'a str, spare: &'a mut String) -> Option<&'a str> {
@@ -13,6 +17,9 @@ pub(super) fn compact<'a>(text: &'a str, spare: &'a mut String) -> Option<&'a st
         return None;
     }
     serde_json::from_str::<IgnoredAny>(text).ok()?;
+    if looks_huge(text.as_bytes()) && has_huge_number(text.as_bytes()) {
+        return None;
+    }
     if is_plain(text) {
         return Some(text);
     }
@@ -54,6 +61,41 @@ fn is_plain(text: &str) -> bool {
     let pieces = text.as_bytes().chunks(128);
     let levels = pieces.map(|piece| usize::from(piece.iter().map(opens).sum::<u8>()));
     !text.bytes().fold(false, special) && (levels.sum::<usize>() <= MAX_DEPTH || is_shallow(text.as_bytes()))
+}
+
+/// Whether something in a document looks like a number beyond the range of a double, `1e400`, be it in a string: an exponent of
+/// three digits, or a long row of digits. By vector instructions, as nearly no document has one. Numbers that are too small
+/// are zero to every parser.
+fn looks_huge(json: &[u8]) -> bool {
+    let many_digits = json.chunks_exact(MANY_DIGITS).any(|piece| piece.iter().all(u8::is_ascii_digit));
+    let from = |start: usize| json.get(start..).unwrap_or_default();
+    let fives = json.iter().zip(from(1)).zip(from(2)).zip(from(3).iter().zip(from(4)));
+    many_digits
+        || fives.fold(false, |found, (((mantissa, e), first), (second, third))| {
+            let exponent = (e | 0x20 == b'e') & (first.is_ascii_digit() | (*first == b'+'));
+            found | (mantissa.is_ascii_digit() & exponent & second.is_ascii_digit() & third.is_ascii_digit())
+        })
+}
+
+/// Whether a number of a document is too large for a double: parsers refuse it, or take it for infinity.
+fn has_huge_number(json: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'"' => at = string_end(json, at).unwrap_or(json.len()),
+            b'-' | b'0'..=b'9' => {
+                let of_number = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
+                let length = json[at..].iter().take_while(|byte| of_number(byte)).count();
+                let number = std::str::from_utf8(&json[at..at + length]).unwrap_or_default();
+                if number.parse::<f64>().is_ok_and(f64::is_infinite) {
+                    return true;
+                }
+                at += length;
+            }
+            _ => at += 1,
+        }
+    }
+    false
 }
 
 /// Whether a document without escapes is surely not too deep, by eight bytes at once: a long one has many objects, though few

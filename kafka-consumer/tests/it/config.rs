@@ -37,6 +37,12 @@ fn settings_that_cannot_work_are_refused_by_name() {
         (&["-t", "no/topic"], &["--topic", "no/topic", "1 to 249"]),
         (&["-t", "^["], &["--topic", "^["]),
         (&["-t", ","], &["--topic", "empty"]),
+        (&["-t", "^a,^b"], &["--topic ^a,^b", "a --topic of its own"]),
+        (&["-X", "plugin.library.paths=x"], &["plugin.library.paths", "run code"]),
+        (&["-X", "offset.store.method=file"], &["offset.store.method", "belongs to the program"]),
+        (&["-X", "statistics.interval.ms=0"], &["statistics.interval.ms", "readiness"]),
+        (&["-b", "SASL_SSL://a:9092"], &["--security-protocol SASL_SSL"]),
+        (&["-b", "user:hunter2@a:9092"], &["--username"]),
         (&["--redact", "a..b"], &["--redact", "a..b"]),
         (&["--max-line", "100"], &["--max-line", "1536"]),
         (&["--max-line", "long"], &["--max-line", "15KiB"]),
@@ -72,7 +78,8 @@ fn settings_that_cannot_work_are_refused_by_name() {
 fn all_problems_are_told_at_once() {
     let flags = ["-t", "no/topic", "--timeout", "5s", "--max-line", "1", "-X", "nonsense=1", "-X", "fetch.min.bytes=x"];
     let outcome = refused(consumer().args(flags));
-    assert_eq!(outcome.stderr.matches("error: ").count(), 5, "{outcome}");
+    let problems = outcome.events().into_iter().filter(|event| event["event"] == "configuration_problem");
+    assert_eq!(problems.count(), 5, "{outcome}");
     assert!(outcome.stderr.contains("5 problems"), "{outcome}");
 }
 
@@ -199,7 +206,39 @@ fn help_and_version_are_for_stdout() {
     }
     let version = consumer().arg("--version").run(SOON).unwrap().expect_code(0).unwrap();
     assert!(
-        version.stdout.contains(env!("CARGO_PKG_VERSION")) && version.stdout.contains("librdkafka 2."),
+        version.stdout.contains(env!("CARGO_PKG_VERSION"))
+            && version.stdout.contains("librdkafka 2.")
+            && version.stdout.contains("OpenSSL 3."),
         "{version}"
     );
+}
+
+#[test]
+fn what_weakens_the_promises_is_warned_of() {
+    let weak =
+        ["check.crcs=false", "enable.ssl.certificate.verification=0", "ssl.endpoint.identification.algorithm=none"];
+    let flags: Vec<_> = weak.iter().flat_map(|property| ["-X", property]).collect();
+    let run = |flags: &[&str]| {
+        let program = consumer().args(["-b", NOWHERE, "-n", "1", "--timeout", "300ms"]).args(flags);
+        let outcome = program.run(SOON).unwrap().expect_code(3).unwrap();
+        outcome.events().into_iter().filter(|event| event["event"] == "weakened").collect::<Vec<_>>()
+    };
+    assert_eq!(run(&[]).len(), 0);
+    let warned = run(&flags);
+    assert_eq!(warned.len(), 3, "{warned:?}");
+    assert!(warned.iter().all(|event| event["level"] == "WARN"), "{warned:?}");
+}
+
+#[test]
+fn a_flag_is_one_value_and_a_variable_a_list() {
+    let shown = |program: Program, setting: &str| {
+        let outcome = program.run(SOON).unwrap().expect_code(0).unwrap();
+        assert!(outcome.stdout.lines().any(|line| line.split("  ").next() == Some(setting)), "{setting}\n{outcome}");
+    };
+    let config = |flags: &[&str]| consumer().arg("config").args(flags);
+    shown(config(&["-t", "a,b", "-t", "^c{1,2}"]), r"KAFKA_TOPIC=a\,b,^c{1\,2}");
+    shown(config(&[]).env("KAFKA_TOPIC", r"a, ^c{1\,2}"), r"KAFKA_TOPIC=a,^c{1\,2}");
+    shown(config(&["--redact", "a,b", "--redact", "c"]), r"CONSUMER_REDACT=a\,b,c");
+    shown(config(&[]), "CONSUMER_COMMIT_INTERVAL=1s");
+    shown(config(&[]), "check.crcs=true");
 }

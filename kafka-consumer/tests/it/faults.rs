@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use testbed::process::Signal;
+use testbed::visitors::Visitors;
 
 use crate::support::{
     Cluster, NOWHERE, SOON, Served, consumer, numbered, numbers, report, stop, values, wait_for_records,
@@ -103,4 +104,13 @@ fn a_port_that_says_nothing_does_not_outlast_the_deadline() {
     let address = listener.local_addr().unwrap().to_string();
     let message = unreachable(&address);
     assert!(message.contains(&address), "{message}");
+}
+
+#[test]
+fn a_broker_that_is_away_is_tried_less_and_less_often() {
+    let visitors = Visitors::expect().unwrap();
+    let program = consumer().args(["-b", &visitors.address(), "-g", "g", "-n", "1", "--timeout", "6s"]);
+    program.run(SOON).unwrap().expect_code(3).unwrap();
+    // Seven in the first two and a half seconds, then one in two. It were four hundred.
+    assert!((4..=20).contains(&visitors.count()), "{} connections in 6 s", visitors.count());
 }

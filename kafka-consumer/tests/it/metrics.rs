@@ -20,6 +20,7 @@ const NAMES: &[(&str, &str, &[&str])] = &[
     ("kafka_consumer_http_requests_total", "counter", &["path", "status"]),
     ("kafka_consumer_lag_records", "gauge", &["partition", "topic"]),
     ("kafka_consumer_last_poll_timestamp_seconds", "gauge", &[]),
+    ("kafka_consumer_log_lines_dropped_total", "counter", &[]),
     ("kafka_consumer_output_bytes_total", "counter", &[]),
     ("kafka_consumer_oauth_token_requests_total", "counter", &["result"]),
     ("kafka_consumer_rebalances_total", "counter", &["kind"]),
@@ -64,7 +65,8 @@ fn scraped(text: &str) -> Listed {
 
 #[test]
 fn the_catalogue_is_the_pinned_list() {
-    let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: String::new() };
+    let program =
+        Program { program: "test", version: "1", librdkafka: "2".into(), features: String::new(), openssl: "3" };
     let registered = kafka_consumer::metrics::register(&program).unwrap();
     let entries = registered.metrics.catalogue().iter();
     let catalogue: Listed = entries
@@ -102,6 +104,7 @@ fn known_series_start_at_zero() {
         r#"http_requests_total{path="/livez",status="200"}"#,
         r#"http_requests_total{path="/version",status="200"}"#,
         "output_bytes_total",
+        "log_lines_dropped_total",
         r#"oauth_token_requests_total{result="error"}"#,
         r#"oauth_token_requests_total{result="ok"}"#,
         r#"rebalances_total{kind="assign"}"#,

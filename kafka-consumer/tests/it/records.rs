@@ -223,7 +223,8 @@ fn redacted_fields_keys_and_headers_are_not_shown_in_any_form() {
             NewRecord::value("canary in no document"),
         ]
     };
-    let redact = ["--redact", "user.email,items.*.card,key,header:token"];
+    let paths = ["user.email", "items.*.card", "key", "header:token"];
+    let redact: Vec<_> = paths.iter().flat_map(|path| ["--redact", path]).collect();
     let lines = logged(&records(), &redact);
     assert_eq!(
         lines[0]["value"],
@@ -235,6 +236,19 @@ fn redacted_fields_keys_and_headers_are_not_shown_in_any_form() {
     for format in ["json", "human", "raw"] {
         let text = text(&records(), &[&redact[..], &["--format", format]].concat());
         assert!(!text.contains("canary") && text.lines().count() == 2, "{format}: {text}");
+    }
+}
+
+#[test]
+fn a_name_with_a_comma_is_redacted_by_flag_and_variable() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&[NewRecord::value(r#"{"a,b":"canary","c":"canary","d":1}"#)]);
+    let program = || cluster.consumer().args(["-p", "0", "-n", "1"]);
+    for program in [program().args(["--redact", "a,b", "--redact", "c"]), program().env("CONSUMER_REDACT", r"a\,b, c")]
+    {
+        let outcome = program.run(SOON).unwrap().expect_code(0).unwrap();
+        let value = lines(&outcome.stdout)[0]["value"].clone();
+        assert_eq!(value, json!({"a,b": "[redacted]", "c": "[redacted]", "d": 1}), "{outcome}");
     }
 }
 
@@ -266,11 +280,11 @@ fn raw_values_are_their_bytes_and_a_line_break() {
 #[test]
 fn a_record_at_a_trickle_shows_at_once() {
     let cluster = Cluster::new(1);
-    let process = cluster.consumer().args(["-p", "0"]).spawn().unwrap();
+    let process = cluster.consumer().args(["-p", "0", "--commit-interval", "10s"]).spawn().unwrap();
     process.wait_for_stderr_event("ready", SOON).unwrap();
     for number in ["one", "two", "three"] {
         cluster.produce(&[NewRecord::value(number)]);
-        // Far below the time after which anything else could flush a batch, such as the commit interval of 5 s.
+        // Far below the time after which anything else could flush a batch, such as the commit interval of 10 s.
         let line = process.wait_for_stdout(Duration::from_secs(3), |line| line.contains(number)).unwrap();
         assert_eq!(lines(&line)[0]["value"], number);
     }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use common::exit::Exit;
-use common::kafka::{client_config, error};
+use common::kafka;
 use common::verdict::Verdict;
 use rdkafka::producer::{BaseProducer, Producer};
 
@@ -41,8 +41,7 @@ pub struct Client {
 
 impl Client {
     pub(super) fn start(context: Context, config: &Config) -> Result<Self, Verdict> {
-        let producer: BaseProducer<Context> =
-            client_config(&config.properties).create_with_context(context).map_err(|error| error::creation(&error))?;
+        let producer: BaseProducer<Context> = kafka::create(&config.properties, context)?;
         let producer = Arc::new(producer);
         let ended = Arc::new(AtomicBool::new(false));
         let served = Arc::new(AtomicBool::new(false));
@@ -52,6 +51,7 @@ impl Client {
             let (producer, served, ended) = (Arc::clone(&producer), Arc::clone(&served), Arc::clone(&ended));
             move || {
                 while !ended.load(Ordering::Relaxed) {
+                    producer.context().client.hand_over_token(producer.client());
                     if served.swap(false, Ordering::Relaxed) {
                         std::thread::sleep(take_over);
                     } else {

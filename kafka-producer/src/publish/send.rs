@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use common::exit::Exit;
 use common::kafka::error::code;
+use common::kafka::topic::{self, Known};
 use common::verdict::Verdict;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::OwnedHeaders;
@@ -11,24 +12,18 @@ use rdkafka::producer::{BaseRecord, Producer};
 
 use super::client::Client;
 use super::envelope::Envelope;
-use super::{End, NAP, PAUSE, Publisher, epoch_us};
+use super::{End, NAP, PAUSE, Publisher, SILENCE};
 use crate::config::with_causes;
-use crate::source::{Filled, Message, Source};
+use crate::source::{Clock, Filled, Message, Source};
 
 /// Messages between two looks of the sending thread at the delivery reports.
 const SERVE_EVERY: u64 = 64;
 
 impl Publisher<'_> {
     /// Sends message after message until there are no more, or a reason to end.
-    pub(super) fn send_all(
-        &self,
-        client: &Client,
-        source: &mut Source,
-        started: Instant,
-        requested: &mut u64,
-        enqueued: &mut u64,
-    ) -> End {
+    pub(super) fn send_all(&self, client: &Client, source: &mut Source) -> End {
         let limit = self.config.own_messages();
+        let started = self.ledger.started;
         let began = Instant::now();
         let mut message = Message::default();
         let mut clock = Clock::new();
@@ -39,33 +34,27 @@ impl Publisher<'_> {
             }
             let sequence = self.config.share.sequence(nth);
             let due = self.config.rate.map(|rate| began + Duration::from_secs_f64(sequence as f64 / rate));
-            let now = match self.wait_until(due) {
-                Ok(now) => now,
+            match self.wait_until(due) {
+                Ok(now) => clock.set(now),
                 Err(end) => return end,
-            };
-            let sent_us = clock.us(now);
-            match source.fill(sequence, sent_us, &mut message) {
+            }
+            match source.fill(sequence, &mut clock, &mut message) {
                 Ok(Filled::Message) => {}
                 Ok(Filled::End) => {
-                    *requested = nth;
+                    self.ledger.request_no_more(nth);
                     break;
                 }
-                Ok(Filled::Stopped) => return self.reason_to_end(Instant::now()).unwrap_or(End::Signal),
-                Err(error) => {
-                    *requested = (*requested).max(nth);
-                    return End::Failed(Verdict::new(Exit::Usage, with_causes(&error)));
-                }
+                // Only silence can end while it is looked at again.
+                Ok(Filled::Stopped) => return self.reason_to_end(Instant::now()).unwrap_or(End::Silence),
+                Err(error) => return End::Failed(Verdict::new(Exit::Usage, with_causes(&error))),
             }
             if limit.is_none() {
-                *requested = nth + 1;
+                self.ledger.request(nth + 1);
             }
-            let sent = due.unwrap_or(now).saturating_duration_since(started).as_micros() as usize;
-            let headers = envelope.wrap(sequence, sent_us, &message);
-            match self.send(client, &message, headers, sent) {
-                Ok(true) => *enqueued += 1,
-                // Never handed over: counted as unsent by its code.
-                Ok(false) => *enqueued += 1,
-                Err(end) => return end,
+            let sent = due.unwrap_or(clock.now()).saturating_duration_since(started).as_micros() as usize;
+            let headers = envelope.wrap(sequence, clock.us(), &message);
+            if let Err(end) = self.send(client, &message, headers, sent) {
+                return end;
             }
             if nth % SERVE_EVERY == 0 {
                 // With a rate this thread mostly sleeps, and the other one takes the reports as they come.
@@ -78,14 +67,8 @@ impl Publisher<'_> {
         End::Done
     }
 
-    /// Hands one message over. A full queue holds it up, never drops it. `false` when librdkafka does not take it.
-    fn send(
-        &self,
-        client: &Client,
-        message: &Message,
-        headers: Option<OwnedHeaders>,
-        sent: usize,
-    ) -> Result<bool, End> {
+    /// Hands one message over. A full queue holds it up, never drops it. What librdkafka does not take is noted as unsent.
+    fn send(&self, client: &Client, message: &Message, headers: Option<OwnedHeaders>, sent: usize) -> Result<(), End> {
         let topic = self.config.topic.as_str();
         let mut record: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(topic, sent);
         record.key = message.key();
@@ -95,16 +78,12 @@ impl Publisher<'_> {
         record.headers = headers;
         let mut waited = false;
         loop {
-            let (error, again) = match client.producer.send(record) {
-                Ok(()) => {
-                    self.metrics.enqueued.inc();
-                    return Ok(true);
-                }
-                Err(refused) => refused,
-            };
+            self.ledger.hand_over();
+            let Err((error, again)) = client.producer.send(record) else { return Ok(()) };
             let code = code(&error).unwrap_or(RDKafkaErrorCode::Unknown);
             match code {
                 RDKafkaErrorCode::QueueFull => {
+                    self.ledger.hand_back();
                     if !waited {
                         waited = true;
                         self.metrics.queue_full.inc();
@@ -117,12 +96,21 @@ impl Publisher<'_> {
                     record = again;
                 }
                 code => {
-                    if let (RDKafkaErrorCode::Fatal, Some((_, reason))) = (code, client.producer.client().fatal_error())
-                    {
-                        return Err(End::Failed(self.fatal(&reason)));
+                    if let (RDKafkaErrorCode::Fatal, Some(fatal)) = (code, client.producer.client().fatal_error()) {
+                        self.ledger.hand_back();
+                        return Err(End::Failed(self.fatal(fatal)));
                     }
-                    self.tally.not_taken(code, topic, message.partition.or(self.config.partition).unwrap_or(-1));
-                    return Ok(false);
+                    let partition = message.partition.or(self.config.partition).unwrap_or(-1);
+                    self.ledger.not_taken(code, topic, partition);
+                    // Only metadata tell a number that is out of range from a partition that has no leader for now.
+                    if code == RDKafkaErrorCode::UnknownPartition
+                        && self.ledger.refused_message().is_none()
+                        && let Known::Partitions(count) = topic::ask(client.producer.client(), topic)
+                        && let Err(refusal) = topic::check_partition(topic, count, partition)
+                    {
+                        self.ledger.refuse_message(refusal);
+                    }
+                    return Ok(());
                 }
             }
         }
@@ -137,8 +125,8 @@ impl Publisher<'_> {
             }
             match due {
                 Some(due) if due > now => {
-                    if let Some(failure) = self.silence(now) {
-                        return Err(End::Failed(failure));
+                    if self.ledger.silence(now) >= SILENCE {
+                        return Err(End::Silence);
                     }
                     self.health.progress();
                     std::thread::sleep((due - now).min(NAP));
@@ -146,44 +134,5 @@ impl Publisher<'_> {
                 _ => return Ok(now),
             }
         }
-    }
-}
-
-/// The time of day of an instant: each message needs both, and to ask for one of them is enough.
-struct Clock {
-    instant: Instant,
-    us: i64,
-}
-
-impl Clock {
-    /// The system's time is asked again after this long, as it may be corrected meanwhile.
-    const VALID: Duration = Duration::from_millis(100);
-
-    fn new() -> Self {
-        Self { instant: Instant::now(), us: epoch_us() }
-    }
-
-    /// Microseconds since 1970.
-    fn us(&mut self, now: Instant) -> i64 {
-        let mut since = now.saturating_duration_since(self.instant);
-        if since >= Self::VALID {
-            *self = Self::new();
-            since = Duration::ZERO;
-        }
-        self.us + since.as_micros() as i64
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_clock_follows_both_clocks() {
-        let mut clock = Clock::new();
-        let (instant, us) = (clock.instant, clock.us);
-        assert_eq!(clock.us(instant + Duration::from_micros(1500)), us + 1500);
-        let later = clock.us(instant + Clock::VALID);
-        assert!((later - epoch_us()).abs() < 1_000_000, "asked again, not reckoned");
     }
 }

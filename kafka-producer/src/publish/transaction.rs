@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use common::exit::Exit;
 use common::kafka::error::code;
 use common::kafka::topic;
+use common::shutdown::Deadline;
 use common::verdict::Verdict;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 
-use super::{End, Publisher, SILENCE};
+use super::{End, Ended, Publisher, SILENCE};
 use crate::context::Context;
 
 impl Publisher<'_> {
@@ -22,14 +22,12 @@ impl Publisher<'_> {
                     if let Some(failure) = self.refused() {
                         return Err(failure);
                     }
-                    let retriable =
-                        matches!(&error, rdkafka::error::KafkaError::Transaction(error) if error.is_retriable());
                     let timed_out = code(&error) == Some(RDKafkaErrorCode::OperationTimedOut);
-                    if !retriable && !timed_out {
+                    if !is_retriable(&error) && !timed_out {
                         return Err(self.transaction_failure("begin", &error));
                     }
-                    if let Some(signal) = self.stop.shutdown.requested() {
-                        return Err(Verdict::new(signal.exit(), format!("{} before the first message", signal.name())));
+                    if self.stop.shutdown.requested().is_some() {
+                        return Err(self.stopped_early());
                     }
                     if self.stop.overdue(Instant::now()) {
                         return Err(self.client.unreachable(&self.config.connection.bootstrap_servers));
@@ -37,46 +35,71 @@ impl Publisher<'_> {
                 }
             }
         }
-        producer.begin_transaction().map_err(|error| self.transaction_failure("begin", &error))
+        producer.begin_transaction().map_err(|error| self.transaction_failure("begin", &error))?;
+        self.ledger.begin_transaction();
+        Ok(())
     }
 
-    /// Commits when every message was acknowledged, else aborts: then nothing counts as delivered.
-    pub(super) fn end_transaction(&self, producer: &BaseProducer<Context>, end: End) -> End {
-        let counts = self.tally.counts();
-        let all = matches!(end, End::Done) && counts.failed + counts.unsent == 0;
-        let limit = self.stop.deadline.map_or(SILENCE, |deadline| deadline.saturating_duration_since(Instant::now()));
-        let began = Instant::now();
-        if all {
-            loop {
-                match producer.commit_transaction(topic::SLICE) {
-                    Ok(()) => return end,
-                    Err(error) => {
-                        let retriable =
-                            matches!(&error, rdkafka::error::KafkaError::Transaction(error) if error.is_retriable());
-                        if !retriable || began.elapsed() >= limit || self.stop.shutdown.at_once() {
-                            self.tally.take_back();
-                            return End::Failed(self.transaction_failure("commit", &error));
-                        }
-                    }
+    /// Commits when every message was acknowledged, else aborts: then nothing counts as delivered. A signal that came when all
+    /// was acknowledged does not undo the work.
+    pub(super) fn end_transaction(&self, producer: &BaseProducer<Context>, ended: &mut Ended, all_sent: bool) {
+        let counts = self.ledger.counts();
+        if !all_sent || counts.delivered < counts.requested {
+            return self.abort(producer, ended.deadline);
+        }
+        match self.commit(producer) {
+            Ok(()) => self.ledger.commit(),
+            Err(failure) if matches!(ended.end, End::Signal) => ended.why = Some(failure),
+            Err(failure) => ended.end = End::Failed(failure),
+        }
+    }
+
+    fn commit(&self, producer: &BaseProducer<Context>) -> Result<(), Verdict> {
+        let silence = Instant::now() + SILENCE;
+        loop {
+            let left = match self.stop.shutdown.requested() {
+                Some(_) => self.stop.drain().left(),
+                None => self.stop.deadline.unwrap_or(silence).saturating_duration_since(Instant::now()),
+            };
+            self.health.progress();
+            match producer.commit_transaction(left.min(topic::SLICE)) {
+                Ok(()) => return Ok(()),
+                Err(error) if !is_retriable(&error) || left.is_zero() || self.stop.shutdown.at_once() => {
+                    return Err(self.transaction_failure("commit", &error));
                 }
+                Err(_) => {}
             }
         }
-        self.tally.take_back();
-        if let Err(error) = producer.abort_transaction(self.config.drain_timeout) {
-            tracing::warn!(event = "abort_failed", "the transaction is left to the broker's timeout: {error}");
-        }
-        end
     }
 
-    fn transaction_failure(&self, step: &str, error: &rdkafka::error::KafkaError) -> Verdict {
+    /// Aborts within what is left of the drain's time. Beyond it the broker does so, when the transaction times out.
+    fn abort(&self, producer: &BaseProducer<Context>, deadline: Deadline) {
+        loop {
+            let left = deadline.left();
+            self.health.progress();
+            match producer.abort_transaction(left.min(topic::SLICE)) {
+                Ok(()) => return,
+                Err(error) if !is_retriable(&error) || left.is_zero() || self.stop.shutdown.at_once() => {
+                    tracing::warn!(
+                        event = "abort_failed",
+                        "the broker will abort the transaction at its timeout: {error}"
+                    );
+                    return;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn transaction_failure(&self, step: &str, error: &KafkaError) -> Verdict {
         let id = self.config.properties.get("transactional.id").unwrap_or_default();
         let code = code(error).unwrap_or(RDKafkaErrorCode::Unknown);
-        let exit = match common::kafka::error::class(code) {
-            common::kafka::Class::Refused => Exit::Refused,
-            common::kafka::Class::Unreachable => Exit::Unreachable,
-            common::kafka::Class::Other => Exit::Incomplete,
-        };
+        let exit = common::kafka::error::class(code).exit();
         let reason = format!("transaction {id}: cannot {step}: {code}");
         Verdict::new(exit, common::kafka::error::with_hint(&reason, code))
     }
+}
+
+fn is_retriable(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Transaction(error) if error.is_retriable())
 }

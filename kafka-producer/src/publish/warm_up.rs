@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::exit::Exit;
 use common::kafka::context::SharedContext;
-use common::kafka::topic::{self, Known};
+use common::kafka::topic::{self, Finding, Lookup};
 use common::verdict::Verdict;
 use rdkafka::producer::{BaseProducer, Producer};
 
@@ -22,58 +21,48 @@ impl Publisher<'_> {
         let Config { topic: name, create_topic, properties, connection, partition, .. } = self.config;
         let mut create = *create_topic;
         let began = Instant::now();
-        let mut missing_since = None;
+        let mut lookup = Lookup::new([name.clone()]);
         loop {
             self.health.progress();
-            let known = topic::ask(producer.client(), name);
+            let finding = lookup.look(producer.client(), Duration::ZERO, topic::SLICE);
             // What an error event said is closer to the cause than the failed question.
             if let Some(failure) = self.client.refused() {
                 return Err(failure);
             }
             let now = Instant::now();
-            match known {
-                Known::Partitions(count) => {
+            match finding {
+                Finding::Found { partitions, .. } => {
                     self.client.reached();
-                    return match partition {
-                        Some(partition) if usize::try_from(*partition).is_ok_and(|partition| partition >= count) => {
-                            Err(Verdict::new(
-                                Exit::Refused,
-                                format!(
-                                    "topic {name} has {count} partitions, 0 to {}: there is no partition {partition}",
-                                    count - 1
-                                ),
-                            ))
-                        }
-                        _ => {
-                            // The first answer may come from a bootstrap connection that librdkafka then drops. An answer
-                            // from a broker that stays makes it fetch its producer id at once; else it looks again
-                            // after 500 ms, and the first messages wait for that.
-                            topic::ask(producer.client(), name);
-                            Ok(())
-                        }
-                    };
+                    if let Some(partition) = partition {
+                        topic::check_partition(name, partitions, *partition)?;
+                    }
+                    // The first answer may come from a bootstrap connection that librdkafka then drops. An answer from a broker
+                    // that stays makes it fetch its producer id at once; else it looks again after 500 ms, and the first
+                    // messages wait for that.
+                    topic::ask(producer.client(), name);
+                    return Ok(());
                 }
-                Known::Refused(failure) => return Err(failure),
-                Known::Missing => {
+                Finding::Refused(failure) => return Err(failure),
+                Finding::Unknown(_) | Finding::Missing(_) if create.is_some() => {
                     self.client.reached();
-                    if let Some(new) = create.take() {
-                        let left =
-                            self.stop.deadline.map_or(CREATION, |deadline| deadline.saturating_duration_since(now));
-                        let context = SharedContext(Arc::clone(&self.client));
-                        topic::create(properties, context, name, new, left.min(CREATION))
-                            .map_err(|verdict| self.client.refused().unwrap_or(verdict))?;
-                        tracing::info!(event = "topic_created", topic = name, "created the missing topic");
-                        continue;
-                    }
-                    if now - *missing_since.get_or_insert(now) >= topic::GRACE {
-                        return Err(topic::missing(name, &connection.bootstrap_servers));
-                    }
+                    let Some(layout) = create.take() else { continue };
+                    let left = self.stop.deadline.map_or(CREATION, |deadline| deadline.saturating_duration_since(now));
+                    let context = SharedContext::new(Arc::clone(&self.client), ());
+                    topic::create(properties, context, name, layout, left.min(CREATION))
+                        .map_err(|verdict| self.client.refused().unwrap_or(verdict))?;
+                    tracing::info!(event = "topic_created", topic = name, "created the missing topic");
+                    lookup = Lookup::new([name.clone()]);
+                    continue;
+                }
+                Finding::Missing(_) => return Err(topic::missing(name, &connection.bootstrap_servers)),
+                Finding::Unknown(_) => {
+                    self.client.reached();
                     std::thread::sleep(NAP);
                 }
-                Known::NoAnswer => {}
+                Finding::Nothing => {}
             }
-            if let Some(signal) = self.stop.shutdown.requested() {
-                return Err(Verdict::new(signal.exit(), format!("{} before the first message", signal.name())));
+            if self.stop.shutdown.requested().is_some() {
+                return Err(self.stopped_early());
             }
             if self.stop.overdue(now) || now - began >= SILENCE {
                 return Err(self.client.unreachable(&connection.bootstrap_servers));

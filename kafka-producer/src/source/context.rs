@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use super::payload::RANGE;
+use super::message::push_number;
+use super::random::{RANGE, push_random};
 
 const ALPHANUMERIC: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -112,30 +113,6 @@ impl Context {
     }
 }
 
-/// Appends a number as decimal text.
-pub(super) fn push_number(number: impl itoa::Integer, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
-/// Appends `count` symbols drawn from `symbols`.
-///
-/// One draw serves ten symbols: each takes the high part of a multiplication and leaves the low part to the next. With at most
-/// 64 symbols that uses 60 of the 64 bits, so the bias is far below what any reader of the text could find.
-pub(super) fn push_random(rng: &mut fastrand::Rng, symbols: &[u8], mut count: usize, out: &mut Vec<u8>) {
-    const A_DRAW: usize = 10;
-    out.reserve(count);
-    while count > 0 {
-        let mut chance = rng.u64(..);
-        let now = count.min(A_DRAW);
-        for _ in 0..now {
-            let product = u128::from(chance) * symbols.len() as u128;
-            out.push(symbols[(product >> 64) as usize]);
-            chance = product as u64;
-        }
-        count -= now;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,17 +165,5 @@ mod tests {
             })
             .collect();
         assert_eq!(texts.len(), 7);
-    }
-
-    #[test]
-    fn random_text_uses_every_symbol_evenly() {
-        let mut rng = fastrand::Rng::with_seed(7);
-        let mut out = Vec::new();
-        push_random(&mut rng, b"abcd", 40_003, &mut out);
-        assert_eq!(out.len(), 40_003);
-        for symbol in b"abcd" {
-            let count = out.iter().filter(|byte| *byte == symbol).count();
-            assert!((9_000..11_000).contains(&count), "{count} of {symbol}");
-        }
     }
 }

@@ -41,6 +41,9 @@ pub enum SourceError {
         /// Why not.
         source: io::Error,
     },
+    /// The run is to stop before the input is read.
+    #[error("the run is to stop")]
+    Stopped,
     /// A file to be sent as one message is larger than a message can be.
     #[error("{name} is larger than {limit} bytes, the most one message can carry: send it in parts")]
     TooLarge {

@@ -1,15 +1,12 @@
 //! A whole file as one message.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::stdin::StoppableStdin;
+use super::reader::{Patience, Reader, is_stop, name_of};
 use super::{Filled, Input, MAX_MESSAGE_BYTES, Message, SourceError};
-use crate::stop::Stop;
 
 /// A file in memory, compressed if that was asked for.
 #[derive(Debug)]
@@ -21,11 +18,8 @@ pub(super) struct WholeFile {
 }
 
 impl WholeFile {
-    pub fn open(from: &Input, gzip: bool, count: u64, stop: &Stop) -> Result<WholeFile, SourceError> {
-        let reader = open(from, stop)?;
-        let content = read(reader, gzip, MAX_MESSAGE_BYTES)
-            .map_err(|source| SourceError::ReadFile { name: name_of(from), source })?
-            .ok_or_else(|| SourceError::TooLarge { name: name_of(from), limit: MAX_MESSAGE_BYTES })?;
+    pub fn open(from: &Input, gzip: bool, count: u64, patience: Patience) -> Result<WholeFile, SourceError> {
+        let content = whole(from, gzip, patience)?;
         let name = match from {
             Input::Stdin => None,
             // Only the last part: the folders of this machine are nobody else's business.
@@ -36,6 +30,10 @@ impl WholeFile {
 
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    pub fn size(&self) -> usize {
+        self.content.len()
     }
 
     pub fn fill(&self, sequence: u64, message: &mut Message) -> Filled {
@@ -53,29 +51,15 @@ impl WholeFile {
     }
 }
 
-/// Opens an input. A folder opens like a file and fails at the first read, so it is told apart here.
-pub(super) fn open(from: &Input, stop: &Stop) -> Result<Box<dyn Read + Send>, SourceError> {
-    let open = |path: &Path| {
-        let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        Ok(file)
-    };
-    match from {
-        Input::Stdin => Ok(Box::new(StoppableStdin::new(stop.clone()))),
-        Input::File(path) => match open(path) {
-            Ok(file) => Ok(Box::new(file)),
-            Err(source) => Err(SourceError::Open { name: name_of(from), source }),
-        },
-    }
-}
-
-/// How errors call an input.
-pub(super) fn name_of(from: &Input) -> String {
-    match from {
-        Input::Stdin => "standard input".to_owned(),
-        Input::File(path) => format!("`{}`", path.display()),
+/// All that an input has.
+pub(super) fn whole(from: &Input, gzip: bool, patience: Patience) -> Result<Vec<u8>, SourceError> {
+    let name = || name_of(from);
+    let reader = Reader::open(from, patience)?;
+    match read(reader, gzip, MAX_MESSAGE_BYTES) {
+        Ok(Some(content)) => Ok(content),
+        Ok(None) => Err(SourceError::TooLarge { name: name(), limit: MAX_MESSAGE_BYTES }),
+        Err(error) if is_stop(&error) => Err(SourceError::Stopped),
+        Err(source) => Err(SourceError::ReadFile { name: name(), source }),
     }
 }
 
@@ -101,6 +85,10 @@ mod tests {
 
     use super::*;
 
+    fn patient() -> Patience {
+        std::sync::Arc::new(|| true)
+    }
+
     fn file(content: &[u8]) -> (tempfile::TempDir, Input) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.csv");
@@ -111,7 +99,7 @@ mod tests {
     #[test]
     fn is_sent_as_it_is_as_often_as_asked() {
         let (_folder, from) = file(b"a\r\n\xff\0b");
-        let whole = WholeFile::open(&from, false, 2, &Stop::default()).unwrap();
+        let whole = WholeFile::open(&from, false, 2, patient()).unwrap();
         let mut message = Message::default();
         assert_eq!(whole.fill(1, &mut message), Filled::Message);
         assert_eq!(message.value(), Some(&b"a\r\n\xff\0b"[..]));
@@ -123,7 +111,7 @@ mod tests {
     fn an_empty_file_is_an_empty_message_not_a_tombstone() {
         let (_folder, from) = file(b"");
         let mut message = Message::default();
-        assert_eq!(WholeFile::open(&from, false, 1, &Stop::default()).unwrap().fill(0, &mut message), Filled::Message);
+        assert_eq!(WholeFile::open(&from, false, 1, patient()).unwrap().fill(0, &mut message), Filled::Message);
         assert_eq!(message.value(), Some(&b""[..]));
     }
 
@@ -132,7 +120,7 @@ mod tests {
         let text = b"train station ".repeat(10_000);
         let (_folder, from) = file(&text);
         let mut message = Message::default();
-        assert_eq!(WholeFile::open(&from, true, 1, &Stop::default()).unwrap().fill(0, &mut message), Filled::Message);
+        assert_eq!(WholeFile::open(&from, true, 1, patient()).unwrap().fill(0, &mut message), Filled::Message);
         let sent = message.value().unwrap();
         assert!(sent.len() < text.len() / 10);
         let mut back = Vec::new();
@@ -157,11 +145,11 @@ mod tests {
 
     #[test]
     fn errors_name_the_path_and_what_to_do() {
-        let error = WholeFile::open(&Input::parse("no/such/file"), false, 1, &Stop::default()).unwrap_err();
+        let error = WholeFile::open(&Input::parse("no/such/file"), false, 1, patient()).unwrap_err();
         assert_eq!(error.to_string(), "cannot open `no/such/file`: check the path, and that this user may read it");
         assert!(std::error::Error::source(&error).is_some());
         let folder = tempfile::tempdir().unwrap();
-        let error = WholeFile::open(&Input::File(folder.path().to_owned()), false, 1, &Stop::default()).unwrap_err();
+        let error = WholeFile::open(&Input::File(folder.path().to_owned()), false, 1, patient()).unwrap_err();
         assert!(matches!(&error, SourceError::Open { source, .. } if source.kind() == io::ErrorKind::IsADirectory));
     }
 }

@@ -2,13 +2,10 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::file::{name_of, open};
-use super::stdin::is_stop;
+use super::reader::{Patience, Reader, is_stop, name_of};
 use super::{Filled, Input, LineFormat, LineProblem, Message, SourceError, record};
-use crate::stop::Stop;
 
-/// Large reads: a line costs a search and a copy, not a system call. Standard input is locked once per read of this size, as
-/// its own buffer is passed by when it is smaller than what is asked for.
+/// Large reads: a line costs a search and a copy, not a system call.
 const READ_BYTES: usize = 256 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -31,9 +28,22 @@ impl From<LineProblem> for Fault {
     }
 }
 
+/// A reader that counts its reads, each of which may have had to wait.
+struct Counted {
+    inner: Box<dyn Read + Send>,
+    reads: u64,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reads += 1;
+        self.inner.read(buffer)
+    }
+}
+
 /// The lines of an input, read once from front to back.
 pub(super) struct Lines {
-    reader: BufReader<Box<dyn Read + Send>>,
+    reader: BufReader<Counted>,
     name: String,
     format: LineFormat,
     max_line_bytes: usize,
@@ -46,13 +56,23 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub fn open(from: &Input, format: LineFormat, max_line_bytes: usize, stop: &Stop) -> Result<Lines, SourceError> {
-        Ok(Lines::new(open(from, stop)?, name_of(from), format, max_line_bytes))
+    pub fn open(
+        from: &Input,
+        format: LineFormat,
+        max_line_bytes: usize,
+        patience: Patience,
+    ) -> Result<Lines, SourceError> {
+        Ok(Lines::new(Box::new(Reader::open(from, patience)?), name_of(from), format, max_line_bytes))
     }
 
     fn new(reader: Box<dyn Read + Send>, name: String, format: LineFormat, max_line_bytes: usize) -> Lines {
-        let reader = BufReader::with_capacity(READ_BYTES, reader);
+        let reader = BufReader::with_capacity(READ_BYTES, Counted { inner: reader, reads: 0 });
         Lines { reader, name, format, max_line_bytes, next: 0, inside_line: false, line: Vec::new() }
+    }
+
+    /// How often the input was read. A line that took no read was there already.
+    pub fn reads(&self) -> u64 {
+        self.reader.get_ref().reads
     }
 
     /// Fills in line `sequence + 1`. Lines in front of it belong to other shares and are passed over without being checked.

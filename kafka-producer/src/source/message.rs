@@ -115,6 +115,11 @@ impl Headers {
     }
 }
 
+/// Appends a number as decimal text.
+pub(super) fn push_number(number: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Values of a fixed size, for load.
 
-use super::context::{push_number, push_random};
+use super::message::push_number;
+use super::random::{RANGE, push_random};
 
 /// What the text of a payload is like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,10 +12,6 @@ pub enum PayloadKind {
     /// Words in random order, the sequence number first, which compress about as well as log lines do.
     Compressible,
 }
-
-/// How far slices move through the pool. Beyond a megabyte, so that a batch (`batch.size`, a million bytes by default) holds
-/// no part of the pool twice; a prime, so that steps of any other size reach every offset.
-pub(super) const RANGE: usize = 1_048_583;
 
 const SYMBOLS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::template::Template;
 use super::{PayloadKind, SourceError};
-use crate::stop::Stop;
 
 /// The largest message there can be, in bytes: the upper end of librdkafka's `message.max.bytes`.
 pub const MAX_MESSAGE_BYTES: usize = 1_000_000_000;
@@ -28,8 +27,6 @@ pub struct Spec {
     pub value: ValueSpec,
     /// Headers as `name=template`, in order. They follow the headers that the source itself brings.
     pub headers: Vec<String>,
-    /// Ends the reading of standard input, which may be a pipe that stays silent for hours.
-    pub stop: Stop,
 }
 
 /// The key of each message.
@@ -53,6 +50,8 @@ pub enum ValueSpec {
     Demo,
     /// A template, given in place or read from a file by the caller.
     Template(String),
+    /// A template in a file that may have to be waited for, such as a pipe.
+    TemplateFrom(Input),
     /// Text of a fixed size.
     Payload {
         /// Size in bytes; 0 makes empty values (not tombstones).
@@ -118,7 +117,7 @@ impl Spec {
         problems.extend(match &self.value {
             ValueSpec::Template(text) => parse_value(text).err(),
             ValueSpec::Payload { size, .. } => check_size(*size).err(),
-            ValueSpec::Demo | ValueSpec::Lines { .. } | ValueSpec::File { .. } => None,
+            ValueSpec::Demo | ValueSpec::TemplateFrom(_) | ValueSpec::Lines { .. } | ValueSpec::File { .. } => None,
         });
         problems.extend(self.headers.iter().enumerate().filter_map(|(at, header)| parse_header(at, header).err()));
         problems

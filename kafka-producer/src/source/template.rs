@@ -3,7 +3,8 @@
 //! `{{name}}` is a placeholder, `{{{{` stands for a literal `{{`, and `}}` outside a placeholder is just text, so that JSON needs
 //! no escaping: `{"order":{"id":{{seq}}}}`. What is filled in is not escaped either.
 
-use super::context::{Context, push_number};
+use super::context::Context;
+use super::message::push_number;
 
 /// Every placeholder there is, for help and errors.
 pub const PLACEHOLDERS: [&str; 10] = [

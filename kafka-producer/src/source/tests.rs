@@ -1,6 +1,9 @@
 //! The source as its caller sees it: which parts combine, and what is left of one message in the next.
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use super::*;
 
 const SENT_US: i64 = 1_795_432_527_123_456;
@@ -9,9 +12,18 @@ fn spec() -> Spec {
     Spec { run_id: "run-1".to_owned(), host: "pod-a".to_owned(), index: 1, ..Spec::default() }
 }
 
+fn open(spec: &Spec) -> Result<Source, SourceError> {
+    Source::open(spec, Arc::new(|| true))
+}
+
+/// Shows [`SENT_US`], until it ticks.
+fn clock() -> Clock {
+    Clock::at(Instant::now(), SENT_US)
+}
+
 fn first(spec: &Spec) -> Message {
     let mut message = Message::default();
-    let filled = Source::open(spec).unwrap().fill(17, SENT_US, &mut message).unwrap();
+    let filled = open(spec).unwrap().fill(17, &mut clock(), &mut message).unwrap();
     assert_eq!(filled, Filled::Message);
     message
 }
@@ -62,11 +74,11 @@ fn lines_have_the_key_they_bring_or_the_template() {
     let folder = tempfile::tempdir().unwrap();
     let template = || KeySpec::Template("k-{{seq}}".to_owned());
     let keys = |value: ValueSpec, key: KeySpec| -> Vec<Option<String>> {
-        let mut source = Source::open(&Spec { value, key, ..spec() }).unwrap();
+        let mut source = open(&Spec { value, key, ..spec() }).unwrap();
         let mut message = Message::default();
         let mut keys = Vec::new();
         for sequence in 0.. {
-            if source.fill(sequence, SENT_US, &mut message).unwrap() == Filled::End {
+            if source.fill(sequence, &mut clock(), &mut message).unwrap() == Filled::End {
                 break;
             }
             keys.push(message.key().map(|key| String::from_utf8(key.to_vec()).unwrap()));
@@ -88,17 +100,17 @@ fn nothing_of_a_message_is_left_in_the_next() {
     let full = r#"{"key":"k","value":"v","headers":{"a":"1"},"partition":3,"timestamp":5}"#;
     let value =
         lines(&folder, &format!("{full}\n{{}}\n{full}\n{{\"value\":\"x\",\"partition\":-1}}\n"), LineFormat::Json);
-    let mut source = Source::open(&Spec { value, headers: vec!["b=2".to_owned()], ..spec() }).unwrap();
+    let mut source = open(&Spec { value, headers: vec!["b=2".to_owned()], ..spec() }).unwrap();
     let mut message = Message::default();
-    assert_eq!(source.fill(0, SENT_US, &mut message).unwrap(), Filled::Message);
+    assert_eq!(source.fill(0, &mut clock(), &mut message).unwrap(), Filled::Message);
     assert!(message.headers().eq([("a", Some(&b"1"[..])), ("b", Some(b"2"))]));
-    assert_eq!(source.fill(1, SENT_US, &mut message).unwrap(), Filled::Message);
+    assert_eq!(source.fill(1, &mut clock(), &mut message).unwrap(), Filled::Message);
     assert_eq!((message.key(), message.value(), message.partition, message.timestamp_ms), (None, None, None, None));
     assert!(message.headers().eq([("b", Some(&b"2"[..]))]));
-    assert_eq!(source.fill(2, SENT_US, &mut message).unwrap(), Filled::Message);
-    assert!(source.fill(3, SENT_US, &mut message).is_err());
+    assert_eq!(source.fill(2, &mut clock(), &mut message).unwrap(), Filled::Message);
+    assert!(source.fill(3, &mut clock(), &mut message).is_err());
     assert_eq!((message.key(), message.value(), message.partition, message.timestamp_ms), (None, None, None, None));
-    assert_eq!(source.fill(4, SENT_US, &mut message).unwrap(), Filled::End);
+    assert_eq!(source.fill(4, &mut clock(), &mut message).unwrap(), Filled::End);
 }
 
 #[test]
@@ -107,14 +119,14 @@ fn a_file_goes_out_as_often_as_asked_and_knows_it() {
     let path = folder.path().join("in");
     std::fs::write(&path, "a\nb\n").unwrap();
     let value = ValueSpec::File { from: Input::File(path), gzip: false, count: 2 };
-    let mut source = Source::open(&Spec { value, headers: vec!["b=2".to_owned()], ..spec() }).unwrap();
+    let mut source = open(&Spec { value, headers: vec!["b=2".to_owned()], ..spec() }).unwrap();
     assert_eq!(source.known_total(), Some(2));
     let mut message = Message::default();
-    assert_eq!(source.fill(1, SENT_US, &mut message).unwrap(), Filled::Message);
+    assert_eq!(source.fill(1, &mut clock(), &mut message).unwrap(), Filled::Message);
     assert_eq!((message.key(), message.value()), (None, Some(&b"a\nb\n"[..])));
     assert!(message.headers().eq([("file-name", Some(&b"in"[..])), ("b", Some(b"2"))]));
-    assert_eq!(source.fill(3, SENT_US, &mut message).unwrap(), Filled::End);
-    assert_eq!(Source::open(&spec()).unwrap().known_total(), None);
+    assert_eq!(source.fill(3, &mut clock(), &mut message).unwrap(), Filled::End);
+    assert_eq!(open(&spec()).unwrap().known_total(), None);
 }
 
 #[test]
@@ -133,14 +145,14 @@ fn problems_come_all_at_once() {
     assert!(problems[3].starts_with("header number 3 is not"));
     assert!(problems[4].starts_with("the template of header `h`, line 1, column 1: "));
     assert!(problems.iter().all(|problem| !problem.contains("s3cret")));
-    assert!(Source::open(&spec).is_err());
+    assert!(open(&spec).is_err());
     assert!(self::spec().problems().is_empty());
 }
 
 #[test]
 fn an_input_that_is_not_there_says_so() {
     let value = ValueSpec::Lines { from: Input::parse("no/such"), format: LineFormat::Text, max_line_bytes: 10 };
-    let error = Source::open(&Spec { value, ..spec() }).err().unwrap();
+    let error = open(&Spec { value, ..spec() }).err().unwrap();
     assert!(error.to_string().starts_with("cannot open `no/such`: "));
     assert_eq!(Input::parse("-"), Input::Stdin);
 }
@@ -150,5 +162,5 @@ fn a_size_that_no_message_can_have_is_refused() {
     let value = ValueSpec::Payload { size: MAX_MESSAGE_BYTES + 1, kind: PayloadKind::Random };
     let spec = Spec { value, ..spec() };
     assert!(spec.problems()[0].to_string().starts_with("a value of 1000000001 bytes is beyond 1000000000, "));
-    assert!(Source::open(&spec).is_err());
+    assert!(open(&spec).is_err());
 }

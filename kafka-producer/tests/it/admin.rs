@@ -11,7 +11,7 @@ use testbed::process::Signal;
 use crate::support::*;
 
 /// All metrics with their kind and labels. Dashboards and alerts rest on them: whoever changes this list changes those too.
-const METRICS: [(&str, &str, &[&str]); 22] = [
+const METRICS: [(&str, &str, &[&str]); 23] = [
     ("kafka_producer_broker_round_trip_seconds", "gauge", &["broker", "quantile"]),
     ("kafka_producer_broker_up", "gauge", &["broker"]),
     ("kafka_producer_build_info", "gauge", &["version", "librdkafka"]),
@@ -23,6 +23,7 @@ const METRICS: [(&str, &str, &[&str]); 22] = [
     ("kafka_producer_failed_messages_total", "counter", &["error"]),
     ("kafka_producer_http_requests_total", "counter", &["path", "status"]),
     ("kafka_producer_in_flight_messages", "gauge", &[]),
+    ("kafka_producer_log_lines_dropped_total", "counter", &[]),
     ("kafka_producer_oauth_token_requests_total", "counter", &["result"]),
     ("kafka_producer_queue_full_total", "counter", &[]),
     ("kafka_producer_requested_messages", "gauge", &[]),
@@ -38,7 +39,8 @@ const METRICS: [(&str, &str, &[&str]); 22] = [
 
 #[test]
 fn the_metrics_are_exactly_these() {
-    let program = Program { program: "test", version: "1", librdkafka: String::new(), features: String::new() };
+    let program =
+        Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
     let registered = kafka_producer::metrics::register(&program).unwrap();
     let mut found: Vec<_> = registered
         .metrics

@@ -34,7 +34,7 @@ fn refused(program: Program, says: &[&str]) -> Outcome {
 
 /// How many problems were listed.
 fn problems(outcome: &Outcome) -> usize {
-    outcome.stderr.lines().filter(|line| line.starts_with("error: ")).count()
+    outcome.events().iter().filter(|event| event["event"] == "configuration_problem").count()
 }
 
 /// A folder with env files.
@@ -106,6 +106,8 @@ fn wrong_flags_are_named_with_their_variable() {
         (&["--shards", "3"], &["PRODUCER_SHARDS (--shards) is 3", "completionMode: Indexed"]),
         (&["--shards", "3", "--shard", "3"], &["is 3", "0 to 2"]),
         (&["--shards", "3", "--shard", "0", "-i", "-"], &["--input -", "divided"]),
+        (&["--shards", "3", "--shard", "0", "-f", "-"], &["--file -", "divided"]),
+        (&["--value-file", "-"], &["--value-file -", "standard input"]),
         (&["--transactional-id", "t", "--timeout", "16m"], &["--transactional-id", "15 minutes"]),
         (&["--transactional-id", "t", "-r", "1/m", "-n", "100"], &["--transactional-id", "6000 s"]),
     ];
@@ -129,6 +131,8 @@ fn wrong_variables_are_named() {
         ("JOB_COMPLETION_INDEX", "0", &["PRODUCER_SHARDS"]),
         ("KAFKA_PROPERTIES", "linger.ms=1;c4n4ry-s3cr3t", &["-X", "key=value"]),
         ("ENV_DIR", "/nowhere", &["ENV_DIR=/nowhere", ".env.shared"]),
+        ("KAFKA_USERNAME", "app ", &["KAFKA_USERNAME (environment)", "white space"]),
+        ("PRODUCER_HEADERS", "a=1;c4n4ry-s3cr3t", &["header number 2"]),
     ];
     for (name, value, says) in cases {
         refused(secretive().env(name, value), says);
@@ -216,14 +220,184 @@ fn secrets_are_refused_in_arguments() {
     }
 }
 
+/// Each way to set a raw property, with these arguments before it; the folder holds the file of the third.
+fn each_way(args: &[&str], property: &str) -> Vec<(Program, tempfile::TempDir)> {
+    let (folder, path) = file("client.properties", format!("{property}\n"));
+    let program = || secretive().args(args);
+    let nothing = || tempfile::tempdir().unwrap();
+    vec![
+        (program().args(["-X", property]), nothing()),
+        (program().env("KAFKA_PROPERTIES", property.replace(';', r"\;")), nothing()),
+        (program().args(["--properties-file", arg(&path)]), folder),
+    ]
+}
+
+#[test]
+fn settings_that_run_code_are_refused_before_they_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, library, trace) =
+        (folder.path().join("library.c"), folder.path().join("library.so"), folder.path().join("was-here"));
+    let code = format!(
+        "#include <stdio.h>\n__attribute__((constructor)) static void loaded(void) {{ fclose(fopen(\"{}\", \"w\")); }}\n",
+        trace.display()
+    );
+    fs::write(&source, code).unwrap();
+    let compiler =
+        std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    assert!(compiler.unwrap().success());
+    let library = arg(&library);
+    for (key, value) in [
+        ("plugin.library.paths", library),
+        ("ssl.engine.location", library),
+        ("ssl.engine.id", library),
+        ("ssl.providers", library),
+        ("sasl.kerberos.kinit.cmd", "touch was-here"),
+    ] {
+        let property = format!("{key}={value}");
+        for (program, _folder) in each_way(&["-b", NOWHERE, "--security-protocol", "SSL", "--timeout", "1s"], &property)
+        {
+            refused(program, &[key, "run code"]);
+        }
+        for (program, _folder) in each_way(&["config"], &property) {
+            let outcome = run(program).expect_code(2).unwrap();
+            assert_says(&outcome.stderr, &[key, "run code"]);
+        }
+    }
+    assert!(!trace.exists(), "the library was loaded");
+}
+
+#[test]
+fn settings_that_would_make_the_report_a_lie_are_refused() {
+    let cases = [
+        ("acks=0", "each message would count as delivered"),
+        ("request.required.acks=0", "each message would count as delivered"),
+        ("acks=0x0", "each message would count as delivered"),
+        ("test.mock.num.brokers=3", "nothing would be delivered"),
+        ("transactional.id=t", "--transactional-id"),
+        ("statistics.interval.ms=0", "readiness"),
+        ("log_level=0", "RUST_LOG"),
+        ("enabled_events=0", "belongs to the program"),
+        ("log.queue=false", "belongs to the program"),
+        ("offset.store.method=file", "belongs to the program"),
+        ("internal.termination.signal=9", "belongs to the program"),
+    ];
+    for (property, says) in cases {
+        for (program, _folder) in each_way(&["-b", NOWHERE, "--timeout", "1s"], property) {
+            refused(program, &[says]);
+        }
+    }
+}
+
+#[test]
+fn what_weakens_the_verdict_is_warned_of_and_reported() {
+    let weakened = |outcome: &Outcome| -> Vec<String> {
+        let events = outcome.events().into_iter().filter(|event| event["event"] == "weakened");
+        events.map(|event| event["property"].as_str().unwrap().to_owned()).collect()
+    };
+    let cluster = Cluster::new(1);
+    let outcome = cluster.run(&["-n", "3"]);
+    let plain = report(&outcome, 0);
+    assert_eq!((plain.get("acks"), plain.get("idempotence"), weakened(&outcome).len()), (None, None, 0), "{outcome}");
+    let outcome = cluster.run(&["-n", "3", "-X", "request.required.acks=1", "-X", "enable.idempotence=f"]);
+    let weak = report(&outcome, 0);
+    assert_eq!((&weak["acks"], &weak["idempotence"]), (&"1".into(), &false.into()), "{weak}");
+    assert_eq!(weakened(&outcome), ["acks", "enable.idempotence"], "{outcome}");
+    let checks = ["enable.ssl.certificate.verification=false", "ssl.endpoint.identification.algorithm=none"];
+    let outcome = cluster.run(&["-n", "1", "-X", checks[0], "-X", checks[1]]);
+    report(&outcome, 0);
+    assert_eq!(weakened(&outcome).len(), 2, "{outcome}");
+}
+
+#[test]
+fn a_login_in_an_address_is_refused_and_never_shown() {
+    let addresses =
+        ["user:c4n4ry-s3cr3t@127.0.0.1:1", "user%3Ac4n4ry-s3cr3t%40127.0.0.1:1", "http://u:c4n4ry-s3cr3t@a:1"];
+    let urls = ["http://id:c4n4ry-s3cr3t@127.0.0.1:1/t", "https://id%3ac4n4ry-s3cr3t%40127.0.0.1:1/t"];
+    let mut programs = Vec::new();
+    for address in addresses {
+        let folder = env_files(&[(".env.shared", &format!("KAFKA_BOOTSTRAP_SERVERS={address}\n"))]);
+        programs.push((producer().current_dir(folder.path()), folder));
+        programs.push((producer().args(["-b", address]), tempfile::tempdir().unwrap()));
+        programs.extend(each_way(&[], &format!("bootstrap.servers={address}")));
+        programs.extend(each_way(&[], &format!("metadata.broker.list={address}")));
+    }
+    for url in urls {
+        let login =
+            ["--security-protocol", "SASL_PLAINTEXT", "--sasl-mechanism", "OAUTHBEARER", "--oauth-client-id", "i"];
+        let program = producer().args(login).env("KAFKA_OAUTH_CLIENT_SECRET", "x").args(["--oauth-token-url", url]);
+        programs.push((program, tempfile::tempdir().unwrap()));
+        programs.extend(each_way(&[], &format!("sasl.oauthbearer.token.endpoint.url={url}")));
+    }
+    let paths = ["--properties-file", "--value-file", "--ssl-ca-location", "-f"];
+    programs.extend(paths.map(|flag| (producer().args([flag, urls[0]]), tempfile::tempdir().unwrap())));
+    for (program, _folder) in programs {
+        let outcome = run(program.args(["-n", "1", "--timeout", "1s"]));
+        assert_eq!(outcome.code(), Some(2), "{outcome}");
+    }
+    for address in addresses {
+        for args in [["config", "-b", address], ["config", "-X", &format!("bootstrap.servers={address}")]] {
+            run(producer().args(args)).expect_code(2).unwrap();
+        }
+    }
+    // Neither is a value whose name librdkafka does not know.
+    run(producer().args(["config", "-X", "sasl.pasword=c4n4ry-s3cr3t"])).expect_code(2).unwrap();
+}
+
+#[test]
+fn addresses_in_a_wrong_form_end_at_once_with_the_right_one() {
+    let cases = [
+        ("SASL_SSL://host:9092", "write host:9092, and --security-protocol SASL_SSL"),
+        ("http://host:9092", "write host:9092"),
+        ("::1:9092", "[::1]:9092"),
+        ("host:9092/", "HOST:PORT"),
+    ];
+    for (address, says) in cases {
+        refused(secretive().args(["-b", address]), &["--bootstrap-servers", says]);
+        refused(secretive().env("KAFKA_BOOTSTRAP_SERVER", address), &["--bootstrap-servers", says]);
+        refused(secretive().env("KAFKA_PROPERTIES", format!("bootstrap.servers={address}")), &["-X", says]);
+    }
+    refused(secretive().args(["-b", "kafka.svc.:9092", "--security-protocol", "SSL"]), &["write kafka.svc instead"]);
+}
+
+#[test]
+fn a_flag_is_one_value_and_a_variable_a_list() {
+    let cluster = Cluster::new(1);
+    let shown = |program: Program| {
+        let outcome = run(program.args(["-n", "1", "--dry-run", "--no-headers"])).expect_code(0).unwrap();
+        serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap()["headers"].clone()
+    };
+    let expected = serde_json::json!([["content-type", "a; charset=b"], ["x", "1"]]);
+    assert_eq!(shown(cluster.producer().args(["-H", "content-type=a; charset=b", "-H", "x=1"])), expected);
+    let variable = cluster.producer().env("PRODUCER_HEADERS", r"content-type=a\; charset=b; x=1");
+    assert_eq!(shown(variable), expected);
+    let outcome = run(producer().args(["config", "-X", "client.id=a;b"])).expect_code(0).unwrap();
+    assert_eq!(shown_setting(&outcome, "client.id"), "a;b");
+    assert_eq!(shown_setting(&outcome, "KAFKA_PROPERTIES"), r"client.id=a\;b");
+}
+
+#[test]
+fn a_secret_made_by_echo_works() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("password"), format!("{CANARY}\n")).unwrap();
+    let login = ["config", "--security-protocol", "SASL_PLAINTEXT", "--sasl-mechanism", "PLAIN"];
+    let program = producer().args(login).env("KAFKA_USERNAME", "app\n").env("KAFKA_TOPIC", "orders\r\n");
+    let outcome = run(program.env("KAFKA_PASSWORD_FILE", folder.path().join("password"))).expect_code(0).unwrap();
+    assert_eq!(shown_setting(&outcome, "KAFKA_USERNAME"), "app");
+    assert_eq!(shown_setting(&outcome, "KAFKA_TOPIC"), "orders");
+}
+
+/// The value of a setting that `config` shows.
+fn shown_setting(outcome: &Outcome, name: &str) -> String {
+    shown(outcome, name).0
+}
+
 #[test]
 fn a_typed_and_a_raw_setting_that_collide_are_both_named() {
     let (_folder, path) = file("properties", "compression.codec=gzip\n");
-    let cases: [(&[&str], &[&str]); 4] = [
+    let cases: [(&[&str], &[&str]); 3] = [
         (&["--linger", "5ms", "-X", "linger.ms=20"], &["--linger and -X both set linger.ms"]),
         (&["-b", "a:9092", "-X", "metadata.broker.list=b:9092"], &["--bootstrap-servers and -X", "bootstrap.servers"]),
         (&["-z", "lz4", "--properties-file", arg(&path)], &["--compression", "properties, line 1", "compression.type"]),
-        (&["--transactional-id", "a", "-X", "transactional.id=b"], &["--transactional-id and -X"]),
     ];
     for (args, says) in cases {
         refused(secretive().args(args), says);
@@ -267,7 +441,7 @@ fn files_that_cannot_be_read_are_named() {
 fn env_files_are_read_in_their_order_and_the_environment_wins() {
     let folder = env_files(&[
         (".env.shared", "KAFKA_TOPIC=shared\nKAFKA_USERNAME=shared\nKAFKA_CLIENT_ID=shared\nPRODUCER_MESSAGES=7\n"),
-        (".env.secret", "KAFKA_TOPIC=secret\nKAFKA_USERNAME=secret\nKAFKA_PASSWORD='c4n4ry-s3cr3t$x'\n"),
+        (".env.secret", "KAFKA_TOPIC=secret\nKAFKA_USERNAME=secret\nKAFKA_PASSWORD=c4n4ry-s3cr3t$x\n"),
     ]);
     let program = || producer().current_dir(folder.path()).env("KAFKA_TOPIC", "environment");
     let outcome = run(program().args(["config", "-n", "9"])).expect_code(0).unwrap();
@@ -307,9 +481,11 @@ fn mistakes_in_env_files_are_named_without_their_values() {
         (b"KAFKA_PASWORD=c4n4ry-s3cr3t\n", &[".env.secret", "KAFKA_PASWORD", "was KAFKA_PASSWORD meant?"]),
         (b"MY_TOKEN=c4n4ry-s3cr3t\n", &["MY_TOKEN is not a setting of either program"]),
         (b"\nc4n4ry-s3cr3t\n", &["line 2 is not NAME=value"]),
-        (b"KAFKA_PASSWORD=c4n4ry-s3cr3t$x\n", &["line 1", "single quotes"]),
-        (b"KAFKA_PASSWORD='c4n4ry-s3cr3t\n", &[".env.secret"]),
-        (b"KAFKA_PASSWORD=c4n4ry-s3cr3t\xff\n", &["is not UTF-8"]),
+        (b"\nKAFKA_PASSWORD='c4n4ry-s3cr3t'\n", &[".env.secret: line 2", "KAFKA_PASSWORD is in quotes"]),
+        (b"KAFKA_PASSWORD=c4n4ry-s3cr3t\0x\n", &[".env.secret: line 1", "KAFKA_PASSWORD contains a NUL character"]),
+        (b"KAFKA_PASSWORD=c4n4ry-s3cr3t \n", &[".env.secret: line 1", "white space"]),
+        (b"export KAFKA_PASSWORD=c4n4ry-s3cr3t\n", &["line 1 is not NAME=value"]),
+        (b"#\nKAFKA_PASSWORD=c4n4ry-s3cr3t\xff\n", &[".env.secret: line 2 is not UTF-8"]),
         (b"KAFKA_PASSWORD=c4n4ry-s3cr3t\nKAFKA_PASSWORD_FILE=/dev/null\n", &["KAFKA_PASSWORD and KAFKA_PASSWORD_FILE"]),
     ];
     for (content, says) in cases {
@@ -417,7 +593,10 @@ fn the_config_command_ends_well_when_its_reader_is_gone() {
 #[test]
 fn the_version_names_what_is_inside() {
     let outcome = run(producer().arg("--version")).expect_code(0).unwrap();
-    assert_says(&outcome.stdout, &["kafka-producer 1.", "librdkafka 2.", "ssl", "zstd", "sasl_oauthbearer"]);
+    assert_says(
+        &outcome.stdout,
+        &["kafka-producer 1.", "librdkafka 2.", "ssl", "zstd", "sasl_oauthbearer", "OpenSSL 3."],
+    );
     assert_eq!(outcome.stderr, "");
 }
 

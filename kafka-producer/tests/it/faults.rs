@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Code};
 use testbed::mock::Mock;
 use testbed::ports;
-use testbed::process::{Outcome, Process, Signal};
+use testbed::process::{Process, Signal};
 use testbed::records;
+use testbed::visitors::Visitors;
 
 use crate::support::*;
 
@@ -31,7 +32,7 @@ fn who_is_no_broker_is_unreachable_with_the_cause() {
     let cases: [(&str, String, &[&str]); 5] = [
         ("a closed port", closed, &["Connection refused"]),
         ("a name that nobody has", "broker.invalid:9092".to_owned(), &["Failed to resolve 'broker.invalid:9092'"]),
-        ("a web server", web.address(), &["Invalid response size"]),
+        ("a web server", web.address(), &["speaks HTTP, not Kafka"]),
         ("a port that hangs up", closing.address(), &["Disconnected"]),
         ("a silent port", silent.address(), &["ApiVersionRequest failed", "Timed out"]),
     ];
@@ -159,7 +160,7 @@ fn a_signal_delivers_what_is_in_flight_and_reports_the_rest() {
         assert_eq!(number(&report, "failed"), 0, "all that was sent was drained: {outcome}");
         let delivered = number(&report, "delivered");
         assert!(delivered > 0 && number(&report, "unsent") > 0, "{report}");
-        assert_says(text(&report, "message"), &[name, "of 10000000 messages were acknowledged"]);
+        assert_says(text(&report, "message"), &[name, "of 10,000,000 messages acknowledged"]);
         cluster.mock.round_trip_time_of_all(Duration::ZERO).unwrap();
         assert_eq!(cluster.sequences(), (0..delivered).collect::<Vec<_>>(), "what is reported is what is there");
     }
@@ -263,6 +264,52 @@ fn errors_that_pass_are_retried_without_loss_or_duplicates() {
     assert_eq!(cluster.sequences(), (0..1000).collect::<Vec<_>>());
 }
 
+/// How a broker answers while fewer replicas are in sync than the topic wants, for longer than any of these runs.
+const TOO_FEW_REPLICAS: [Code; 500] = [Code::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 500];
+
+#[test]
+fn what_the_broker_rejected_was_transmitted_and_what_no_leader_took_was_not() {
+    let rejecting = Cluster::new(1);
+    rejecting.mock.fail_requests(RDKafkaApiKey::Produce, &TOO_FEW_REPLICAS);
+    let headless = Cluster::new(1);
+    headless.mock.move_leader(TOPIC, 0, None).unwrap();
+    let running = [(&rejecting, "failed", "unsent"), (&headless, "unsent", "failed")].map(|(cluster, all, none)| {
+        (cluster.producer().args(["-n", "10", "--timeout", "4s"]).spawn().unwrap(), all, none)
+    });
+    for (process, all, none) in running {
+        let outcome = process.wait(SOON).unwrap();
+        let report = report(&outcome, 1);
+        let counts = ["requested", "delivered", all, none].map(|field| number(&report, field));
+        assert_eq!(counts, [10, 0, 10, 0], "all {all}: {outcome}");
+        let message = text(&report, "message");
+        assert_says(message, &["--timeout: 0 of 10 messages acknowledged"]);
+        assert!(!message.contains("can be reached"), "the brokers answer: {message}");
+        if all == "unsent" {
+            assert_says(message, &["test[0] has no leader"]);
+        }
+    }
+}
+
+#[test]
+fn what_was_rejected_once_and_waits_for_its_next_attempt_is_not_unsent() {
+    let cluster = Cluster::new(1);
+    let args = ["-i", "-", "--drain-timeout", "1s", "--listen", "127.0.0.1:0"];
+    let mut process = cluster.producer().args(args).stdin_piped().spawn().unwrap();
+    let address = admin_address(&process);
+    process.write_stdin(lines(0..5)).unwrap();
+    wait_for_delivered(address, 5.0);
+    cluster.mock.fail_requests(RDKafkaApiKey::Produce, &[Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION; 500]);
+    process.write_stdin(lines(5..15)).unwrap();
+    testbed::http::wait_for(address, "/metrics", SOON, |response| {
+        metric(&response.body, "kafka_producer_in_flight_messages") == Some(10.0)
+    })
+    .unwrap();
+    let outcome = process.stop(Signal::TERM, SOON).unwrap();
+    let report = report(&outcome, 143);
+    let counts = ["requested", "delivered", "failed", "unsent"].map(|field| number(&report, field));
+    assert_eq!(counts, [15, 5, 10, 0], "{outcome}");
+}
+
 #[test]
 fn a_broker_that_refuses_a_transaction_gets_nothing() {
     let cluster = Cluster::new(1);
@@ -294,15 +341,6 @@ fn a_signal_aborts_a_transaction() {
     wait_for_delivered(address, 5.0);
     let report = report(&process.stop(Signal::TERM, SOON).unwrap(), 143);
     assert_eq!(["requested", "delivered", "failed"].map(|field| number(&report, field)), [5, 0, 5], "{report}");
-}
-
-/// The report in the operational log, where it goes when stdout cannot take it.
-fn report_on_stderr(outcome: &Outcome, code: i32) -> serde_json::Value {
-    let event = outcome.events().into_iter().find(|event| event["event"] == "report_unwritten");
-    let event = event.unwrap_or_else(|| panic!("no report on stderr: {outcome}"));
-    let report = serde_json::from_str(event["report"].as_str().unwrap()).unwrap();
-    check_report(&report, code);
-    report
 }
 
 #[test]
@@ -368,4 +406,13 @@ fn many_producers_side_by_side_do_not_disturb_each_other() {
         thread.join().unwrap();
     }
     assert_eq!(cluster.sequences(), (0..400).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_broker_that_is_away_is_tried_less_and_less_often() {
+    let visitors = Visitors::expect().unwrap();
+    let program = producer().args(["-b", &visitors.address(), "-n", "1", "--timeout", "6s"]);
+    report(&program.run(SOON).unwrap(), 3);
+    // Seven in the first two and a half seconds, then one in two. It were four hundred.
+    assert!((4..=20).contains(&visitors.count()), "{} connections in 6 s", visitors.count());
 }

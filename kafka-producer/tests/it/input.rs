@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::Read;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flate2::read::GzDecoder;
 use testbed::process::Signal;
@@ -77,6 +79,28 @@ fn an_empty_input_is_no_messages_and_no_failure() {
 }
 
 #[test]
+fn all_of_standard_input_is_one_message() {
+    let cluster = Cluster::new(1);
+    // More than the queue holds by default, where a message would wait for ever.
+    let bytes = 40 << 20;
+    let send = |input: &[u8], args: &[&str]| {
+        let mut process = cluster.producer().args(args).stdin_piped().spawn().unwrap();
+        process.write_stdin(input).unwrap();
+        process.close_stdin();
+        report(&process.wait(SOON).unwrap(), 0)
+    };
+    assert_eq!(number(&send(b"one\ntwo\n", &["-f", "-", "-n", "2"]), "delivered"), 2);
+    assert_eq!(cluster.values(), ["one\ntwo\n", "one\ntwo\n"]);
+    assert_eq!(cluster.records()[0].header("file-name"), None);
+    let args = ["-f", "-", "--dry-run"];
+    let mut process = cluster.producer().args(args).env("PRODUCER_FILE", "no/such/file").stdin_piped().spawn().unwrap();
+    process.close_stdin();
+    process.wait(SOON).unwrap().expect_code(0).unwrap();
+    let large = send(&vec![b'x'; bytes], &["--file=-", "-z", "gzip"]);
+    assert_eq!(number(&large, "bytes"), bytes as u64);
+}
+
+#[test]
 fn a_whole_file_is_one_message() {
     let cluster = Cluster::new(1);
     let xml = "<orders>\n  <order id=\"1\"/>\n</orders>\n".repeat(50_000);
@@ -149,7 +173,7 @@ fn a_partition_that_the_topic_does_not_have_is_refused() {
     let (_folder, path) = file("records", "{\"value\":1}\n{\"value\":2,\"partition\":2}\n");
     let report = report(&cluster.run(&["-i", arg(&path), "--input-format", "json"]), 4);
     assert_eq!(report["errors"]["UnknownPartition"], 1, "{report}");
-    assert_says(text(&report, "message"), &["test partition 2", "fewer partitions"]);
+    assert_says(text(&report, "message"), &["topic test has 2 partitions, 0 to 1: there is no partition 2"]);
     assert!(cluster.count() <= 1);
 }
 
@@ -178,7 +202,7 @@ fn a_silent_pipe_can_be_left_by_a_signal() {
     let report = report(&outcome, 143);
     assert_eq!(number(&report, "delivered"), 1, "{outcome}");
     assert_eq!(cluster.values(), ["one"], "half a line is none");
-    assert_says(text(&report, "message"), &["SIGTERM came before the end of the input"]);
+    assert_says(text(&report, "message"), &["SIGTERM: 1 of 1 messages acknowledged before the end of the input"]);
 }
 
 #[test]
@@ -188,7 +212,7 @@ fn a_silent_pipe_is_left_at_the_deadline() {
     process.write_stdin("one\n").unwrap();
     let report = report(&process.wait(SOON).unwrap(), 1);
     assert_eq!(["requested", "delivered", "unsent"].map(|field| number(&report, field)), [3, 1, 2]);
-    assert_says(text(&report, "message"), &["--timeout passed before"]);
+    assert_says(text(&report, "message"), &["--timeout: 1 of 3 messages acknowledged"]);
 }
 
 #[test]
@@ -216,4 +240,28 @@ fn a_signal_in_the_middle_of_a_file_is_not_its_end() {
     let report = report(&process.stop(Signal::TERM, SOON).unwrap(), 143);
     assert_eq!(number(&report, "delivered"), cluster.count());
     assert!(number(&report, "delivered") < 100_000);
+}
+
+#[test]
+fn the_wait_for_a_line_is_no_latency_and_not_in_its_time() {
+    const WAIT: Duration = Duration::from_secs(4);
+    let cluster = Cluster::new(1);
+    let args = ["-i", "-", "-k", "{{time_us}}", "--listen", "127.0.0.1:0"];
+    let mut process = cluster.producer().args(args).stdin_piped().spawn().unwrap();
+    let address = admin_address(&process);
+    process.write_stdin("first\nsec").unwrap();
+    wait_for_delivered(address, 1.0);
+    // The time itself is what is tried here.
+    thread::sleep(WAIT);
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+    process.write_stdin("ond\n").unwrap();
+    process.close_stdin();
+    let report = report(&process.wait(SOON).unwrap(), 0);
+    assert!(report["delivery_ms"]["max"].as_f64().unwrap() < WAIT.as_millis() as f64 * 0.9, "{report}");
+    let sent: Vec<u128> = cluster
+        .records()
+        .iter()
+        .map(|record| std::str::from_utf8(record.key.as_deref().unwrap()).unwrap().parse().unwrap())
+        .collect();
+    assert!(sent[1] >= before, "{sent:?} {before}");
 }

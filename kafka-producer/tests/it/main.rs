@@ -8,4 +8,6 @@ mod config;
 mod delivery;
 mod faults;
 mod input;
+mod life;
+mod pipes;
 mod support;

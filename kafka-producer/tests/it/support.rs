@@ -103,6 +103,15 @@ pub fn check_report(report: &Value, code: i32) {
     assert_eq!(report.get("message").is_some(), code != 0, "a message says why, and only why not: {report}");
 }
 
+/// The report in the operational log, where it goes when stdout cannot take it.
+pub fn report_on_stderr(outcome: &Outcome, code: i32) -> Value {
+    let event = outcome.events().into_iter().find(|event| event["event"] == "report_unwritten");
+    let event = event.unwrap_or_else(|| panic!("no report on stderr: {outcome}"));
+    let report = serde_json::from_str(event["report"].as_str().unwrap()).unwrap();
+    check_report(&report, code);
+    report
+}
+
 /// A whole number of a report.
 pub fn number(report: &Value, field: &str) -> u64 {
     report[field].as_u64().unwrap_or_else(|| panic!("no number {field} in {report}"))

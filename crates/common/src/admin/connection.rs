@@ -153,3 +153,115 @@ impl AsyncWrite for Stream {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A connection to the server, and the moment it began. The clock stands still while anything can go on.
+    async fn connect() -> (TcpStream, Instant) {
+        let router = Router::new()
+            .route("/", get(|| async { "here" }))
+            .route("/never", get(std::future::pending::<&str>))
+            .route("/long", get(|| async { vec![b'x'; 64 << 20] }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        tokio::spawn(serve(accepted, router));
+        (stream, Instant::now())
+    }
+
+    /// Reads until the other side closes; when it did.
+    async fn closed(stream: &mut TcpStream) -> (String, Instant) {
+        let mut answer = Vec::new();
+        // A connection that is reset is closed too.
+        let _ = stream.read_to_end(&mut answer).await;
+        (String::from_utf8(answer).unwrap(), Instant::now())
+    }
+
+    /// Asks once and reads the answer.
+    async fn ask(stream: &mut TcpStream) {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = [0; 1024];
+        let length = stream.read(&mut answer).await.unwrap();
+        assert!(answer[..length].ends_with(b"here"));
+    }
+
+    fn assert_lasted(time: Duration, limit: Duration) {
+        assert!((limit..limit + Duration::from_millis(1500)).contains(&time), "{time:?} instead of {limit:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_does_not_end_is_given_up() {
+        // Not a byte, half a head, a byte a second.
+        let (mut silent, began) = connect().await;
+        assert_lasted(closed(&mut silent).await.1 - began, HEAD);
+        let (mut half, began) = connect().await;
+        half.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
+        assert_lasted(closed(&mut half).await.1 - began, HEAD);
+        let (stream, began) = connect().await;
+        let (mut read, mut write) = stream.into_split();
+        let trickle = tokio::spawn(async move {
+            while write.write_all(b"X").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let _ = read.read_to_end(&mut Vec::new()).await;
+        assert_lasted(Instant::now() - began, HEAD);
+        trickle.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_kept_for_the_next_request_and_not_for_ever() {
+        let (mut stream, _) = connect().await;
+        for _ in 0..3 {
+            ask(&mut stream).await;
+            tokio::time::sleep(IDLE / 2).await;
+        }
+        ask(&mut stream).await;
+        let answered = Instant::now();
+        assert_lasted(closed(&mut stream).await.1 - answered, IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_request_has_its_own_limit() {
+        let (mut stream, _) = connect().await;
+        ask(&mut stream).await;
+        tokio::time::sleep(IDLE / 2).await;
+        stream.write_all(b"GET /").await.unwrap();
+        let began = Instant::now();
+        assert_lasted(closed(&mut stream).await.1 - began, HEAD);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_not_made_or_not_read_is_given_up() {
+        let (mut never, began) = connect().await;
+        never.write_all(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        assert_lasted(closed(&mut never).await.1 - began, ANSWER);
+        let (mut unread, began) = connect().await;
+        unread.write_all(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        tokio::time::sleep(ANSWER * 2).await;
+        let (answer, _) = closed(&mut unread).await;
+        assert!(answer.len() < 64 << 20 && Instant::now() - began >= ANSWER, "{} bytes", answer.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_is_too_long_and_a_body_are_refused() {
+        let (mut long, _) = connect().await;
+        let head = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(HEAD_BYTES));
+        let _ = long.write_all(head.as_bytes()).await;
+        let (answer, _) = closed(&mut long).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+        let (mut body, began) = connect().await;
+        body.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello").await.unwrap();
+        let (answer, ended) = closed(&mut body).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        assert!(ended - began < HEAD, "at once");
+    }
+}

@@ -59,16 +59,17 @@ pub fn bind(listen: Listen) -> Result<Option<TcpListener>, String> {
     Ok(Some(listener))
 }
 
-/// The routes.
-pub fn router(admin: Admin) -> Router {
+/// The routes that both programs have, and those of the program itself.
+pub fn router(admin: Admin, routes: Router) -> Router {
     let admin = Arc::new(admin);
     Router::new()
         .route(METRICS, get(metrics))
         .route(LIVEZ, get(livez))
         .route(READYZ, get(readyz))
         .route(VERSION, get(version))
-        .layer(from_fn_with_state(Arc::clone(&admin), count))
-        .with_state(admin)
+        .with_state(Arc::clone(&admin))
+        .merge(routes)
+        .layer(from_fn_with_state(admin, count))
 }
 
 /// Serves the routes, and those of the program itself, until the process ends.
@@ -77,7 +78,7 @@ pub fn start(listener: TcpListener, admin: Admin, routes: Router) {
         Ok(address) => tracing::info!(event = "admin_listening", %address, "admin server listens"),
         Err(error) => tracing::error!(event = "admin_failed", "the admin server's address is unknown: {error}"),
     }
-    let router = router(admin).merge(routes);
+    let router = router(admin, routes);
     tokio::spawn(async move {
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => accept::serve(listener, router).await,
@@ -159,7 +160,8 @@ mod tests {
     use tower::ServiceExt;
 
     fn admin() -> Admin {
-        let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into() };
+        let program =
+            Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into(), openssl: "3" };
         let mut metrics = Metrics::new("test", &program).unwrap();
         let http = HttpMetrics::new(&mut metrics, &ROUTES).unwrap();
         Admin {
@@ -170,9 +172,13 @@ mod tests {
         }
     }
 
+    fn own() -> Router {
+        Router::new().route("/own", get(|| async { "own" }))
+    }
+
     async fn ask(admin: &Admin, path: &str) -> StatusCode {
         let request = axum::http::Request::get(path).body(Body::empty()).unwrap();
-        router(admin.clone()).oneshot(request).await.unwrap().status()
+        router(admin.clone(), own()).oneshot(request).await.unwrap().status()
     }
 
     #[tokio::test]
@@ -184,9 +190,11 @@ mod tests {
         assert_eq!(ask(&admin, READYZ).await, StatusCode::OK);
         assert_eq!(ask(&admin, VERSION).await, StatusCode::OK);
         assert_eq!(ask(&admin, METRICS).await, StatusCode::OK);
+        assert_eq!(ask(&admin, "/own").await, StatusCode::OK);
         assert_eq!(ask(&admin, "/etc/passwd").await, StatusCode::NOT_FOUND);
         let count = |path: &str, status: &str| admin.http.requests.with_label_values(&[path, status]).get();
-        assert_eq!((count(READYZ, "200"), count(READYZ, "503"), count("other", "404")), (1, 1, 1));
+        let counts = [count(READYZ, "200"), count(READYZ, "503"), count("/own", "200"), count("other", "404")];
+        assert_eq!(counts, [1, 1, 1, 1]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The rules of a connection: which settings need which, and the librdkafka properties they become.
 
-use super::{Layers, Problems, Properties, Secret};
+use super::properties::SERVERS;
+use super::{Layers, Problems, Properties, Secret, address};
 use crate::args::{ConnectionArgs, Given, SECRETS, SaslMechanism};
 
 /// What of a connection does not fit into librdkafka's properties.
@@ -45,12 +46,12 @@ pub fn resolve(
     let mut typed = |id: &str, key: &str, value: &str, setting: &str, problems: &mut Problems| {
         properties.typed(key, value, setting, given.is(id), problems);
     };
-    typed("bootstrap_servers", "bootstrap.servers", args.bootstrap_servers.trim(), "--bootstrap-servers", problems);
+    typed("bootstrap_servers", SERVERS, args.bootstrap_servers.trim(), "--bootstrap-servers", problems);
     typed("security_protocol", "security.protocol", args.security_protocol.name(), "--security-protocol", problems);
     typed("client_id", "client.id", args.client_id.as_deref().unwrap_or(program), "--client-id", problems);
     let interval = args.statistics_interval.as_millis().to_string();
     typed("statistics_interval", "statistics.interval.ms", &interval, "--statistics-interval", problems);
-    check_servers(properties.get("bootstrap.servers").unwrap_or_default(), problems);
+    servers(properties, problems);
 
     let paths = [
         ("ssl.ca.location", "--ssl-ca-location", &args.ssl_ca_location),
@@ -77,7 +78,7 @@ pub fn resolve(
         properties.typed("sasl.username", username, "--username", true, problems);
     }
     let oauth = login(args, properties, client_secret.map(|(secret, _)| secret), problems);
-    Connection { bootstrap_servers: properties.get("bootstrap.servers").unwrap_or_default().to_owned(), oauth }
+    Connection { bootstrap_servers: properties.get(SERVERS).unwrap_or_default().to_owned(), oauth }
 }
 
 /// The rules between protocol, mechanism and credentials.
@@ -135,9 +136,9 @@ fn oauth(args: &ConnectionArgs, client_secret: Option<Secret>, problems: &mut Pr
     need(args.oauth_client_id.is_some(), "--oauth-client-id (KAFKA_OAUTH_CLIENT_ID)");
     need(client_secret.is_some(), "KAFKA_OAUTH_CLIENT_SECRET or KAFKA_OAUTH_CLIENT_SECRET_FILE");
     if let Some(url) = &args.oauth_token_url
-        && !(url.starts_with("https://") || url.starts_with("http://"))
+        && let Err(problem) = address::token_url(url)
     {
-        problems.add("--oauth-token-url: expected a URL that starts with https:// or http://");
+        problems.add(format!("--oauth-token-url (KAFKA_OAUTH_TOKEN_URL): {problem}"));
     }
     Some(Oauth {
         token_url: args.oauth_token_url.clone()?,
@@ -148,39 +149,15 @@ fn oauth(args: &ConnectionArgs, client_secret: Option<Secret>, problems: &mut Pr
     })
 }
 
-/// Each server is `host`, `host:port` or `[v6]:port`; librdkafka would only say that none is up.
-fn check_servers(servers: &str, problems: &mut Problems) {
-    for server in servers.split(',').map(str::trim) {
-        let address = server.rsplit_once("://").map_or(server, |(_, address)| address);
-        let port = match address.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && (!host.contains(':') || host.ends_with(']')) => Some(port),
-            Some(("", _)) => Some(""),
-            _ => None,
-        };
-        let bad_port = port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0));
-        if address.is_empty() || bad_port || address.contains(char::is_whitespace) {
-            problems.add("--bootstrap-servers: expected HOST:PORT, several separated by commas, each port 1 to 65535");
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn servers_need_a_port_that_exists() {
-        for good in
-            ["localhost", "localhost:9092", "a:1,b:65535", "[::1]:9092", "PLAINTEXT://a:9092", "10.0.0.1:9092, b:9093"]
-        {
-            let mut problems = Problems::new();
-            check_servers(good, &mut problems);
-            assert!(problems.is_empty(), "{good}");
-        }
-        for bad in ["", "a:", "a:0", "a:65536", "a:port", ":9092", "a:1,,b:1", "two words:1"] {
-            let mut problems = Problems::new();
-            check_servers(bad, &mut problems);
-            assert!(!problems.is_empty(), "{bad}");
+/// Checks the addresses of the brokers, wherever they were written; librdkafka would only say that none is up.
+fn servers(properties: &mut Properties, problems: &mut Problems) {
+    let tls =
+        properties.get("security.protocol").is_some_and(|protocol| protocol.to_ascii_lowercase().ends_with("ssl"));
+    match address::servers(properties.get(SERVERS).unwrap_or_default(), tls) {
+        Ok(servers) => properties.correct(SERVERS, servers),
+        Err(problem) => {
+            problems.add(format!("{}: {problem}", properties.origin(SERVERS)));
+            properties.remove(SERVERS);
         }
     }
 }

@@ -3,12 +3,18 @@
 //! `flags > environment > .env.secret > .env.shared > defaults`. An empty variable counts as unset. All problems are
 //! collected in [`Problems`] and reported at once.
 
+pub mod address;
 pub mod connection;
+mod env_file;
+mod feed;
 pub mod layers;
+pub mod list;
 pub mod properties;
+mod refused;
 pub mod secret;
 pub mod show;
 pub mod units;
+mod variables;
 
 pub use connection::Connection;
 pub use layers::{Layers, Origin, SecretVariable};
@@ -27,7 +33,8 @@ impl Problems {
 
     /// Adds one: which setting, what is wrong with it, what to do. Never a secret's value.
     pub fn add(&mut self, problem: impl Into<String>) {
-        let problem = problem.into();
+        // Whatever a message repeats, of ours or of a library, may be an address with a login in it.
+        let problem = secret::without_credentials(&problem.into());
         if !self.0.contains(&problem) {
             self.0.push(problem);
         }

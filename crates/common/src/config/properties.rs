@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Problems;
-use super::secret::REDACTED;
+use super::address::has_login;
+use super::secret::{REDACTED, without_credentials};
+use super::{Problems, refused};
 
 /// One property as it will be given to librdkafka.
 #[derive(Clone)]
@@ -49,10 +50,18 @@ const SYNONYMS: [(&str, &str); 10] = [
     ("auto.commit.enable", "enable.auto.commit"),
 ];
 
+/// The brokers asked first.
+pub const SERVERS: &str = "bootstrap.servers";
+
 /// Whether a property's value must never be printed.
 pub fn is_secret(key: &str) -> bool {
-    ["password", "secret", "passphrase", "key.pem"].iter().any(|word| key.contains(word))
+    ["password", "secret", "passphrase", "key.pem", "jaas"].iter().any(|word| key.contains(word))
         || key == "sasl.oauthbearer.config"
+}
+
+/// Whether a value has a user and password in it: a URL, or the address of a broker.
+fn has_credentials(key: &str, value: &str) -> bool {
+    without_credentials(value) != value || (key == SERVERS && has_login(value))
 }
 
 impl Property {
@@ -99,7 +108,7 @@ impl Properties {
                  or --properties-file"
             ));
         }
-        self.put(&key, value.trim().to_owned(), "-X".to_owned(), Rank::Raw, problems);
+        self.given(&key, value.trim(), "-X".to_owned(), Rank::Raw, problems);
     }
 
     /// A file of `key=value` lines, with `#` comments, as other Kafka clients have it.
@@ -109,22 +118,36 @@ impl Properties {
             Ok(bytes) => bytes,
             Err(error) => return problems.add(format!("--properties-file {shown}: cannot be read: {error}")),
         };
-        let Ok(text) = String::from_utf8(bytes) else {
-            return problems.add(format!("--properties-file {shown}: is not UTF-8"));
-        };
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') || line.starts_with('!') {
+        for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
+            let place = format!("--properties-file {shown}, line {number}");
+            let Ok(line) = std::str::from_utf8(line) else {
+                problems.add(format!("{place} is not UTF-8"));
+                continue;
+            };
+            let line = line.strip_suffix('\r').unwrap_or(line).trim_start();
+            if line.trim_end().is_empty() || line.starts_with('#') || line.starts_with('!') {
                 continue;
             }
-            match line.split_once('=') {
+            let fault = match line.split_once('=') {
+                _ if line.contains('\0') => " contains a NUL character",
+                _ if line.trim_end() != line => " ends with white space, which would be part of the value: take it off",
+                _ if line.ends_with('\\') => " ends in a backslash: a line is not continued by the next one",
                 Some((key, value)) if !key.trim().is_empty() => {
-                    let origin = format!("--properties-file {shown}, line {number}");
-                    self.put(&canonical(key.trim()), value.trim().to_owned(), origin, Rank::File, problems);
+                    self.given(&canonical(key.trim()), value.trim_start(), place, Rank::File, problems);
+                    continue;
                 }
-                _ => problems.add(format!("--properties-file {shown}: line {number} is not key=value")),
-            }
+                _ => " is not key=value",
+            };
+            problems.add(format!("{place}{fault}"));
         }
+    }
+
+    /// The value of a raw property as it may be printed: nothing of one that was refused, which may hold a secret under a name
+    /// that is not known to be one.
+    pub fn shown_raw(&self, key: &str, value: &str) -> String {
+        let key = canonical(key.trim());
+        let kept = self.0.contains_key(&key) && !has_credentials(&key, value);
+        if kept && !is_secret(&key) { value.to_owned() } else { REDACTED.to_owned() }
     }
 
     /// The value of a property, if anybody set it.
@@ -142,6 +165,13 @@ impl Properties {
         self.0.get(key).map_or("default", |property| &property.origin)
     }
 
+    /// Gives a property the value that was meant; it still comes from where it came from.
+    pub fn correct(&mut self, key: &str, value: String) {
+        if let Some(property) = self.0.get_mut(key) {
+            property.value = value;
+        }
+    }
+
     /// Takes a property back.
     pub fn remove(&mut self, key: &str) {
         self.0.remove(key);
@@ -150,6 +180,19 @@ impl Properties {
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Property)> {
         self.0.iter().map(|(key, property)| (key.as_str(), property))
+    }
+
+    /// A property that a person wrote, unless it is one that must not be.
+    fn given(&mut self, key: &str, value: &str, origin: String, rank: Rank, problems: &mut Problems) {
+        if let Some(reason) = refused::reason(key) {
+            return problems.add(format!("{origin}: {key} {reason}; take it out"));
+        }
+        if has_credentials(key, value) {
+            return problems.add(format!(
+                "{origin}: {key} has a user or password in an address, and addresses are printed; use --username and KAFKA_PASSWORD"
+            ));
+        }
+        self.put(key, value.to_owned(), origin, rank, problems);
     }
 
     fn put(&mut self, key: &str, value: String, origin: String, rank: Rank, problems: &mut Problems) {
@@ -168,6 +211,9 @@ impl Properties {
                 strong.shown(key)
             )),
             (Rank::Typed, Rank::Typed) => {}
+            (Rank::File, Rank::File) => {
+                problems.add(format!("{} and {} both set {key}: keep one of them", weak.origin, strong.origin));
+            }
             (Rank::Typed, _) => {
                 problems.add(format!("{} and {} both set {key}: keep one of them", strong.origin, weak.origin));
             }
@@ -235,7 +281,7 @@ mod tests {
         std::fs::write(file.path(), "# login\nsasl.password=hunter2\nnonsense\n").unwrap();
         let mut problems = Problems::new();
         properties.file(file.path(), &mut problems);
-        assert!(problems.to_string().contains("line 3 is not key=value"));
+        assert!(problems.to_string().contains("line 3 is not key=value"), "{problems}");
         let (key, property) = properties.iter().next().unwrap();
         assert_eq!(property.shown(key), REDACTED);
     }

@@ -33,6 +33,28 @@ impl fmt::Display for Secret {
     }
 }
 
+/// A text with the user and password taken out of each URL in it. Rather too much than too little: a password may hold
+/// what ends the host of a URL.
+pub fn without_credentials(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + "://".len());
+        result.push_str(before);
+        let url = &after[..after.find(|end: char| end.is_whitespace() || end == '"').unwrap_or(after.len())];
+        let authority = &url[..url.find(['/', '?', '#']).unwrap_or(url.len())];
+        let encoded = authority.to_ascii_lowercase().rfind("%40").map(|at| at + "%40".len());
+        let end = url.rfind('@').map(|at| at + 1).max(encoded);
+        if end.is_some() {
+            result.push_str(REDACTED);
+            result.push('@');
+        }
+        rest = &after[end.unwrap_or(0)..];
+    }
+    result.push_str(rest);
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +64,21 @@ mod tests {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "[redacted] [redacted] Some([redacted])");
         assert_eq!(secret.expose(), "hunter2");
+    }
+
+    #[test]
+    fn urls_are_printed_without_their_credentials() {
+        let cases = [
+            ("no URL: a@b", "no URL: a@b"),
+            ("https://host/path", "https://host/path"),
+            ("`http://id:hunter2@host/t` and http://x", "`http://[redacted]@host/t` and http://x"),
+            ("a://u:hunter2@h, b://u:hun/ter2@h", "a://[redacted]@h, b://[redacted]@h"),
+            ("http://id%3Ahunter2%40host/t", "http://[redacted]@host/t"),
+            ("http://u:hun?ter2@h/://x", "http://[redacted]@h/://x"),
+            ("://", "://"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(without_credentials(text), shown);
+        }
     }
 }

@@ -5,12 +5,14 @@ use std::fmt::Write;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-use super::properties::is_secret;
-use super::secret::REDACTED;
-use super::{Layers, Origin, Problems, Properties, SecretVariable};
+use super::address::has_login;
+use super::secret::{REDACTED, without_credentials};
+use super::{Layers, Origin, Problems, Properties, SecretVariable, list};
 
 /// The id of `-X`, whose values are properties.
 const RAW_PROPERTIES: &str = "property";
+/// The id of the brokers' addresses.
+const SERVERS: &str = "bootstrap_servers";
 
 /// Lists the settings of a command as `NAME=value  # origin`, then librdkafka's properties.
 pub fn settings(
@@ -24,19 +26,20 @@ pub fn settings(
     for arg in command.get_arguments() {
         let Some(variable) = arg.get_env().and_then(|name| name.to_str()) else { continue };
         let id = arg.get_id().as_str();
-        let origin = match matches.value_source(id) {
-            Some(ValueSource::CommandLine) => {
+        let origin = match (layers.supplied(id), matches.value_source(id)) {
+            (Some(origin), _) => origin.to_string(),
+            (None, Some(ValueSource::CommandLine)) => {
                 arg.get_long().map_or_else(|| Origin::Flag.to_string(), |long| format!("flag --{long}"))
             }
-            Some(ValueSource::EnvVariable) => layers.origin(variable).to_string(),
             _ => Origin::Default.to_string(),
         };
         let values: Vec<String> = matches
             .get_raw(id)
-            .map(|values| values.map(|value| shown(id, &value.to_string_lossy())).collect())
+            .map(|values| values.map(|value| shown(id, &value.to_string_lossy(), properties)).collect())
             .unwrap_or_default();
-        let separator = arg.get_value_delimiter().unwrap_or(',').to_string();
-        lines.push((variable.to_owned(), values.join(&separator), origin));
+        let value =
+            arg.get_value_delimiter().map_or_else(|| values.concat(), |separator| list::join(&values, separator));
+        lines.push((variable.to_owned(), value, origin));
     }
     // Their problems were reported when the configuration was made.
     let mut problems = Problems::new();
@@ -58,14 +61,13 @@ pub fn settings(
     text
 }
 
-/// A value as it may be printed. Raw properties are refused when they are secret, but this is printed all the same.
-fn shown(id: &str, value: &str) -> String {
-    match value.split_once('=') {
-        _ if id != RAW_PROPERTIES => value.to_owned(),
-        Some((key, _)) if is_secret(key) => format!("{key}={REDACTED}"),
-        Some(_) => value.to_owned(),
-        None if value.is_empty() => String::new(),
-        None => REDACTED.to_owned(),
+/// A value as it may be printed. What has a secret in it is refused, but this is printed all the same.
+fn shown(id: &str, value: &str, properties: &Properties) -> String {
+    match (id, value.split_once('=')) {
+        (RAW_PROPERTIES, Some((key, value))) => format!("{key}={}", properties.shown_raw(key, value)),
+        (RAW_PROPERTIES, None) if !value.is_empty() => REDACTED.to_owned(),
+        (SERVERS, _) if has_login(value) => REDACTED.to_owned(),
+        _ => without_credentials(value),
     }
 }
 

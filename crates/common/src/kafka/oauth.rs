@@ -1,9 +1,11 @@
-//! Tokens for OAUTHBEARER: the client credentials grant, asked of the token endpoint.
+//! Tokens for OAUTHBEARER: the client credentials grant at the token endpoint, and the token that was had last.
 //!
 //! Done here because librdkafka's own OIDC needs curl, which only its CMake build finds, and that build never reports all
 //! brokers down. The same OpenSSL serves both.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::client::OAuthToken;
 use serde::Deserialize;
@@ -11,10 +13,13 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
 
 use crate::config::connection::Oauth;
 
-/// The callback runs on the thread that polls: a token endpoint that hangs must not hold it up for long.
+/// A token endpoint that hangs is given up after this long.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Assumed when the endpoint does not say how long its token lives.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
+
+/// The longest that is believed.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Why no token could be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,10 +52,29 @@ struct Refusal {
     error_description: Option<String>,
 }
 
-/// Fetches tokens for one client.
+/// Fetches tokens for one client, and keeps the last one.
 pub struct TokenSource {
     oauth: Oauth,
     agent: ureq::Agent,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// A token has come that was not handed to the client yet: read in each round of a loop, so without the lock.
+    has_news: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    token: Option<Token>,
+    /// Why the last attempt failed; `None` after one that did not.
+    failure: Option<TokenError>,
+    is_fetching: bool,
+}
+
+/// A token and its time.
+struct Token {
+    token: OAuthToken,
+    /// From then on another one is wanted.
+    refresh_at: Instant,
 }
 
 impl TokenSource {
@@ -67,14 +91,77 @@ impl TokenSource {
             .tls_config(tls)
             .build()
             .into();
-        Ok(Self { oauth, agent })
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Ok(Self { oauth, agent, state, changed, has_news: AtomicBool::new(false) })
     }
 
-    /// Asks for a token. Blocks for five seconds at most.
+    /// The last token, if it is not to be renewed yet.
+    pub fn fresh(&self) -> Option<OAuthToken> {
+        fresh(&self.state())
+    }
+
+    /// As [`TokenSource::fresh`], after this wait at most for one that is being fetched.
+    pub fn fresh_within(&self, wait: Duration) -> Option<OAuthToken> {
+        let waits = |state: &mut State| state.is_fetching && fresh(state).is_none();
+        let waited = self.changed.wait_timeout_while(self.state(), wait, waits);
+        fresh(&waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    /// A token that has come since the last call.
+    pub fn news(&self) -> Option<OAuthToken> {
+        if self.has_news.load(Ordering::Acquire) && self.has_news.swap(false, Ordering::AcqRel) {
+            return self.fresh();
+        }
+        None
+    }
+
+    /// Whether the token is one that a broker should take: it came in time, and no attempt has failed since. A refusal is about
+    /// the client then, and not about a token that has ended.
+    pub fn is_good(&self) -> bool {
+        let state = self.state();
+        state.failure.is_none() && fresh(&state).is_some()
+    }
+
+    /// Whether this caller is to fetch: nobody else does.
+    pub fn begin(&self) -> bool {
+        !std::mem::replace(&mut self.state().is_fetching, true)
+    }
+
+    /// Whoever fetched has given up.
+    pub fn end(&self) {
+        self.state().is_fetching = false;
+        self.changed.notify_all();
+    }
+
+    /// Makes one attempt, and keeps what came of it. Blocks for five seconds at most.
     ///
     /// # Errors
     /// Names the endpoint and says what it answered; never the client's secret or a token.
-    pub fn fetch(&self) -> Result<OAuthToken, TokenError> {
+    pub fn attempt(&self) -> Result<(), TokenError> {
+        let result = self.fetch();
+        let mut state = self.state();
+        match result {
+            Ok((token, lifetime)) => {
+                // As librdkafka does: when a fifth of its life is left.
+                state.token = Some(Token { token, refresh_at: Instant::now() + lifetime * 4 / 5 });
+                state.failure = None;
+                self.has_news.store(true, Ordering::Release);
+                drop(state);
+                self.changed.notify_all();
+                Ok(())
+            }
+            Err(error) => {
+                state.failure = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fetch(&self) -> Result<(OAuthToken, Duration), TokenError> {
         let url = &self.oauth.token_url;
         let mut form = vec![("grant_type", "client_credentials")];
         if let Some(scope) = &self.oauth.scope {
@@ -101,7 +188,9 @@ impl TokenSource {
             };
             let text = format!("token endpoint {url} answered {status} {reason}");
             let text = text.trim_end_matches([':', ' ']).to_owned();
-            return Err(if status.is_client_error() {
+            // Both of them pass: too slow, too often.
+            let passes = matches!(status.as_u16(), 408 | 429);
+            return Err(if status.is_client_error() && !passes {
                 TokenError::Refused(text)
             } else {
                 TokenError::Unreachable(text)
@@ -110,14 +199,26 @@ impl TokenSource {
         let answer: Answer = serde_json::from_str(&body)
             .map_err(|_| TokenError::Refused(format!("token endpoint {url} answered without an access_token")))?;
         let lifetime = answer.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
+        // Nobody means a century, which clocks might not take.
+        let lifetime = lifetime.min(LONGEST_LIFETIME);
         let expiry = SystemTime::now() + lifetime;
         let lifetime_ms = expiry.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        Ok(OAuthToken {
+        let token = OAuthToken {
             token: answer.access_token,
             principal_name: self.oauth.client_id.clone(),
             lifetime_ms: i64::try_from(lifetime_ms).unwrap_or(i64::MAX),
-        })
+        };
+        Ok((token, lifetime))
     }
+}
+
+fn fresh(state: &State) -> Option<OAuthToken> {
+    let token = state.token.as_ref().filter(|token| Instant::now() < token.refresh_at)?;
+    Some(OAuthToken {
+        token: token.token.token.clone(),
+        principal_name: token.token.principal_name.clone(),
+        lifetime_ms: token.token.lifetime_ms,
+    })
 }
 
 /// The authorities given, else the system's, wherever the distribution keeps them.

@@ -24,9 +24,15 @@ pub struct Statistics<'a> {
 /// A consumer group, as its member sees it.
 #[derive(Debug, Deserialize)]
 pub struct Group<'a> {
-    /// `steady` when the member has been told its part.
+    /// `up` when the coordinator is known and connected.
+    #[serde(borrow, default)]
+    pub state: Cow<'a, str>,
+    /// `steady` when the member has its assignment; `wait-join` and `wait-sync` while the coordinator keeps an answer back.
     #[serde(borrow)]
     pub join_state: Cow<'a, str>,
+    /// Assignments and revocations so far.
+    #[serde(default)]
+    pub rebalance_cnt: u64,
 }
 
 /// A connection to a broker.
@@ -34,12 +40,37 @@ pub struct Group<'a> {
 pub struct Broker<'a> {
     /// The broker's node id; -1 for an address that was only asked first.
     pub nodeid: i32,
+    /// `HOST:PORT`.
+    #[serde(borrow, default)]
+    pub nodename: Cow<'a, str>,
+    /// `logical` for the second connection to a node, that of the group's coordinator.
+    #[serde(borrow, default)]
+    pub source: Cow<'a, str>,
     /// `UP` when requests can be sent.
     #[serde(borrow)]
     pub state: Cow<'a, str>,
+    /// Microseconds in this state.
+    #[serde(default)]
+    pub stateage: i64,
+    /// Requests that wait for their answer.
+    #[serde(default)]
+    pub waitresp_cnt: i64,
+    /// Microseconds since something was received; -1 when nothing was yet.
+    #[serde(default = "unknown")]
+    pub rxidle: i64,
+    /// Microseconds since something was sent; -1 when nothing was yet.
+    #[serde(default = "unknown")]
+    pub txidle: i64,
     /// Round-trip times in microseconds.
     #[serde(default)]
     pub rtt: Option<Window>,
+}
+
+impl Broker<'_> {
+    /// Whether requests can be sent.
+    pub fn is_up(&self) -> bool {
+        matches!(&*self.state, "UP" | "UPDATE")
+    }
 }
 
 /// A distribution over the last interval, in the unit of what it measures.
@@ -58,14 +89,23 @@ pub struct Window {
 pub struct Topic<'a> {
     /// By number, as text; -1 is librdkafka's own for unassigned messages.
     #[serde(borrow, default)]
-    pub partitions: HashMap<Cow<'a, str>, Partition>,
+    pub partitions: HashMap<Cow<'a, str>, Partition<'a>>,
 }
 
 /// A partition, as a consumer sees it.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Partition {
+#[derive(Clone, Debug, Deserialize)]
+pub struct Partition<'a> {
     /// Its number.
     pub partition: i32,
+    /// Node id of its leader; -1 when it has none, or none that is known.
+    #[serde(default = "no_node")]
+    pub leader: i32,
+    /// Node id of the broker that it is fetched from.
+    #[serde(default = "no_node")]
+    pub broker: i32,
+    /// `active` when records are fetched.
+    #[serde(borrow, default)]
+    pub fetch_state: Cow<'a, str>,
     /// Whether this client works on it.
     #[serde(default)]
     pub desired: bool,
@@ -78,6 +118,9 @@ pub struct Partition {
     /// The end for a consumer of committed transactions; negative when unknown.
     #[serde(default = "unknown")]
     pub ls_offset: i64,
+    /// The end for a consumer of all records; negative when unknown.
+    #[serde(default = "unknown")]
+    pub hi_offset: i64,
     /// The next offset to ask for; negative before the start is known.
     #[serde(default = "unknown")]
     pub next_offset: i64,
@@ -89,14 +132,23 @@ pub struct Partition {
     pub eof_offset: i64,
 }
 
-impl Partition {
-    /// Records that are still to be logged, if that is known: behind librdkafka's stored offset, else behind the committed
-    /// one, else (nothing was logged or committed yet) behind what was polled.
+impl Partition<'_> {
+    /// Whether this consumer fetches it, or is about to.
+    pub fn is_consumed(&self) -> bool {
+        self.desired && !matches!(&*self.fetch_state, "" | "none" | "stopping" | "stopped")
+    }
+
+    /// Records that are still to be logged, if that is known: behind the stored offset, else behind the committed one,
+    /// else (nothing was ever stored) behind what was polled.
     pub fn lag(&self) -> Option<i64> {
         let polled = (self.ls_offset >= 0 && self.next_offset >= 0)
             .then(|| (self.ls_offset - self.next_offset).max(0) + self.fetchq_cnt);
         [Some(self.consumer_lag_stored), Some(self.consumer_lag), polled].into_iter().flatten().find(|lag| *lag >= 0)
     }
+}
+
+const fn no_node() -> i32 {
+    -1
 }
 
 const fn unknown() -> i64 {
@@ -107,7 +159,7 @@ const fn unknown() -> i64 {
 mod tests {
     use super::*;
 
-    fn partition(json: &str) -> Partition {
+    fn partition(json: &str) -> Partition<'_> {
         serde_json::from_str(json).unwrap()
     }
 

@@ -7,7 +7,6 @@ use clap::{ArgMatches, Command, ValueEnum};
 
 use crate::args::LogFormat;
 use crate::config::{Layers, Problems};
-use crate::logging;
 
 /// What a person said, by flags, variables and files.
 pub struct Said {
@@ -41,20 +40,14 @@ impl std::fmt::Display for NotRun {
     }
 }
 
-/// Reads env files, environment and flags. Changes the environment, so no other thread may read it meanwhile.
+/// Reads env files, environment and flags.
 ///
 /// # Errors
 /// When there is nothing to run.
-pub fn said(command: impl Fn() -> Command) -> Result<Said, NotRun> {
+pub fn said(command: &Command) -> Result<Said, NotRun> {
     let mut problems = Problems::new();
-    let layers = Layers::load(&mut problems);
-    let mut names = variables(&command());
-    // No flag has it, as its form is that of the library.
-    names.push(logging::FILTER.to_owned());
-    layers.export(&names, &mut problems);
-    // Made anew: clap takes the variables' values when an argument is made.
-    let mut command = without_values(command());
-    match command.try_get_matches_from_mut(std::env::args_os()) {
+    let mut layers = Layers::load(std::env::vars_os(), &mut problems);
+    match layers.parse(command, std::env::args_os(), &mut problems) {
         Ok(matches) => Ok(Said { matches, layers, problems }),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Err(NotRun::Shown(Box::new(error)))
@@ -62,14 +55,18 @@ pub fn said(command: impl Fn() -> Command) -> Result<Said, NotRun> {
         Err(error) => {
             // The flags first: they are what was just typed.
             let mut all = Problems::new();
-            all.add(refused_flags(&error, &command));
+            all.add(refused_flags(&error, command));
             problems.iter().for_each(|problem| all.add(problem));
-            Err(NotRun::Refused { problems: all, format: log_format(std::env::args_os(), &layers) })
+            Err(NotRun::Refused { problems: all, format: typed_log_format(&layers) })
         }
     }
 }
 
-/// The form of the log, where clap cannot say it because something else is wrong.
+/// The form of the log, where clap cannot say it: something else is wrong, or the subcommand has no such flag.
+pub(super) fn typed_log_format(layers: &Layers) -> LogFormat {
+    log_format(std::env::args_os(), layers)
+}
+
 fn log_format(args: impl Iterator<Item = OsString>, layers: &Layers) -> LogFormat {
     let mut args = args.map(|arg| arg.to_string_lossy().into_owned());
     let flag = args.find_map(|arg| match arg.strip_prefix("--log-format")? {
@@ -79,11 +76,6 @@ fn log_format(args: impl Iterator<Item = OsString>, layers: &Layers) -> LogForma
     let typed = flag.and_then(|value| value.or_else(|| args.next()));
     let value = typed.or_else(|| Some(layers.get("LOG_FORMAT")?.0.to_owned()));
     value.and_then(|value| LogFormat::from_str(&value, true).ok()).unwrap_or(LogFormat::Auto)
-}
-
-/// `--help` names the variables, and does not show what is in them: `KAFKA_PROPERTIES` may hold a password by mistake.
-fn without_values(command: Command) -> Command {
-    command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(without_values)
 }
 
 /// The names of all variables of a command and its subcommands.
@@ -159,9 +151,9 @@ fn setting(error: &clap::Error, command: &Command) -> String {
     }
 }
 
-/// The version line: the program, librdkafka, and what it was built with.
+/// The version line: the program, librdkafka, what it was built with, and the OpenSSL in use.
 pub fn version(program: &crate::metrics::Program) -> String {
-    format!("{} (librdkafka {}: {})", program.version, program.librdkafka, program.features)
+    format!("{} (librdkafka {}: {}; {})", program.version, program.librdkafka, program.features, program.openssl)
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use crate::config::{Connection, Layers, Problems, Properties};
 use crate::exit::Exit;
 use crate::health::Health;
 use crate::kafka::ClientState;
+use crate::kafka::promises::Weakness;
 use crate::metrics::{self, ClientMetrics, HttpMetrics, LogMetrics, Metrics};
 use crate::report::{Outlet, Report};
 use crate::shutdown::Shutdown;
@@ -90,6 +91,8 @@ pub struct Settings<'a> {
     pub stall_limit: Duration,
     /// Whether the run has no end of its own: a signal is then its clean end.
     pub endless: bool,
+    /// Which settings weaken what the program promises by default.
+    pub weakened: &'a [Weakness],
     /// Where Kubernetes looks for the report.
     pub termination_log: &'a Path,
     /// Where people and scripts look for the report.

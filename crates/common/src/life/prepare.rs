@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::{ArgMatches, FromArgMatches};
 
 use super::early::Early;
-use super::flags::{NotRun, Said, said, version};
+use super::flags::{NotRun, Said, said, typed_log_format, version};
 use super::surroundings::Surroundings;
 use super::{Job, Parts, Program, Registered, Settings, subcommands};
 use crate::admin::{self, Admin};
@@ -15,6 +15,7 @@ use crate::config::{Layers, Problems};
 use crate::exit::Exit;
 use crate::health::Health;
 use crate::kafka::oauth::TokenSource;
+use crate::kafka::promises::{self, Weakness};
 use crate::kafka::{self, ClientState};
 use crate::logging::{self, Lines};
 use crate::metrics::ClientMetrics;
@@ -33,9 +34,9 @@ pub(super) struct Ready {
 /// The exit code of a process that has nothing more to do: what was asked for is done, or what is wrong has been said.
 pub(super) fn prepare<P: Program>(lines: &Lines, shutdown: &Shutdown) -> Result<Ready, Exit> {
     let what_runs = kafka::program(P::NAME, P::VERSION);
-    let command = || P::command(version(&what_runs));
+    let command = P::command(version(&what_runs));
     let early = |format: LogFormat| Early { program: P::NAME, json: logging::is_json(format), lines: lines.clone() };
-    let Said { matches, layers, mut problems } = said(command).map_err(|not_run| match not_run {
+    let Said { matches, layers, mut problems } = said(&command).map_err(|not_run| match not_run {
         // In color where the terminal has it.
         NotRun::Shown(text) => subcommands::printed(text.print(), &early(LogFormat::Auto)),
         NotRun::Refused { problems, format } => {
@@ -44,7 +45,7 @@ pub(super) fn prepare<P: Program>(lines: &Lines, shutdown: &Shutdown) -> Result<
         }
     })?;
     if let Some((subcommands::HEALTHCHECK, flags)) = matches.subcommand() {
-        return Err(subcommands::healthcheck(flags, &early(LogFormat::Auto)));
+        return Err(subcommands::healthcheck(flags, &early(typed_log_format(&layers))));
     }
     let (flags, only_show) = match matches.subcommand() {
         Some((subcommands::CONFIG, flags)) => (flags, true),
@@ -56,13 +57,13 @@ pub(super) fn prepare<P: Program>(lines: &Lines, shutdown: &Shutdown) -> Result<
     problems.note(logging::start(P::log(&args), filter, lines));
     let config = P::configure(&args, Given(flags), &layers, &mut problems);
     if only_show {
-        let shown = subcommands::config(&command(), flags, &layers, P::settings(&config).properties, &early);
+        let shown = subcommands::config(&command, flags, &layers, P::settings(&config).properties, &early);
         return Err(if refused(&problems, &early) { Exit::Usage } else { shown });
     }
     if refused(&problems, &early) {
         return Err(Exit::Usage);
     }
-    warn(&layers);
+    warn(&layers, P::settings(&config).weakened);
     match assemble::<P>(config, what_runs, lines, shutdown) {
         Ok((surroundings, job)) => Ok(Ready { surroundings, job, early }),
         Err(problem) => {
@@ -86,7 +87,8 @@ fn refused(problems: &Problems, early: &Early) -> bool {
     !problems.is_empty()
 }
 
-fn warn(layers: &Layers) {
+fn warn(layers: &Layers, weakened: &[Weakness]) {
+    promises::warn(weakened);
     for miss in layers.near_misses() {
         tracing::warn!(event = "unknown_variable", "{miss}");
     }

@@ -24,7 +24,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// How long stdout may take to take the report.
 const REPORT: Duration = Duration::from_secs(5);
 /// How long the clients may take to go when all is said.
-const GOODBYE: Duration = Duration::from_secs(2);
+const GOODBYE: Duration = Duration::from_secs(1);
 /// How long one of the last log lines, and all of them, may take.
 const LINE: Duration = Duration::from_secs(1);
 const LINES: Duration = Duration::from_secs(5);

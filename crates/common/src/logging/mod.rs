@@ -5,6 +5,7 @@
 
 mod lines;
 
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 
 use tracing::Subscriber;
@@ -69,8 +70,26 @@ fn subscriber(json: bool, filter: EnvFilter, lines: &Lines) -> Box<dyn Subscribe
     }
 }
 
-/// Whether stderr is a terminal that shows colors to a person who wants them.
 fn wants_color() -> bool {
     let variable = |name| std::env::var_os(name).unwrap_or_default();
-    std::io::stderr().is_terminal() && variable("NO_COLOR").is_empty() && variable("TERM") != "dumb"
+    is_colored(std::io::stderr().is_terminal(), &variable("NO_COLOR"), &variable("TERM"))
+}
+
+/// Whether stderr is a terminal that shows colors, to a person who wants them (<https://no-color.org>).
+fn is_colored(terminal: bool, no_color: &OsStr, term: &OsStr) -> bool {
+    terminal && no_color.is_empty() && term != "dumb"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colors_are_for_terminals_that_have_them_and_people_who_want_them() {
+        let colored = |terminal, no_color: &str, term: &str| is_colored(terminal, no_color.as_ref(), term.as_ref());
+        assert!(colored(true, "", "xterm-256color") && colored(true, "", ""));
+        assert!(!colored(false, "", "xterm"));
+        assert!(!colored(true, "1", "xterm"));
+        assert!(!colored(true, "", "dumb"));
+    }
 }

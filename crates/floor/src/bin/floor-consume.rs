@@ -7,7 +7,8 @@
 use std::ffi::CString;
 
 use anyhow::{Context, Result, ensure};
-use kafka_consumer::config::{Config, Subscription};
+use consume::Subscription;
+use kafka_consumer::config::Config;
 use rdkafka::bindings::*;
 use rdkafka::types::RDKafkaRespErr;
 
@@ -19,13 +20,13 @@ const UNASSIGNED: i32 = -1;
 
 fn main() -> Result<()> {
     let config = floor::consumer_settings()?;
-    let limit = config.max_records.context("-n is needed")?;
+    let limit = config.run.max_records.context("-n is needed")?;
     let line_bytes: usize = std::env::var("FLOOR_LINE_BYTES").map_or(Ok(0), |text| text.parse())?;
     let mut line = vec![b'x'; line_bytes];
     if let Some(last) = line.last_mut() {
         *last = b'\n';
     }
-    let client = floor::client(rd_kafka_type_t::RD_KAFKA_CONSUMER, &config.properties, |_| ())?;
+    let client = floor::client(rd_kafka_type_t::RD_KAFKA_CONSUMER, &config.run.properties, |_| ())?;
     // SAFETY: the client is alive, and it is a consumer.
     floor::check(unsafe { rd_kafka_poll_set_consumer(client) }, "the queue")?;
     join(client, &config)?;
@@ -61,7 +62,7 @@ fn main() -> Result<()> {
 }
 
 fn join(client: *mut rd_kafka_t, config: &Config) -> Result<()> {
-    let Subscription::Group { topics } = &config.subscription else { anyhow::bail!("only groups") };
+    let Subscription::Group { topics, .. } = &config.run.subscription else { anyhow::bail!("only groups") };
     // SAFETY: the list is alive until the end of the block, and librdkafka copies the names.
     unsafe {
         let list = rd_kafka_topic_partition_list_new(1);

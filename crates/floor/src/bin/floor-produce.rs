@@ -4,6 +4,7 @@
 
 use std::ffi::{CString, c_char, c_void};
 use std::ptr::null_mut;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use common::stamp;
 use kafka_producer::config::Config;
-use kafka_producer::source::{Filled, Message, Source};
+use kafka_producer::source::{Clock, Filled, Message, Source};
 use rdkafka::bindings::*;
 use rdkafka::types::RDKafkaRespErr;
 
@@ -76,10 +77,12 @@ struct Prepared {
 }
 
 fn prepare(config: &Config) -> Result<Prepared> {
-    let mut source = Source::open(&config.spec)?;
+    let mut source = Source::open(&config.spec, Arc::new(|| true))?;
+    let mut clock = Clock::new();
     let (mut keys, mut values, mut bytes, mut message) = (Vec::new(), Vec::new(), 0, Message::default());
     while bytes < PREPARED || keys.len() < KEYS * values.len() {
-        ensure!(source.fill(keys.len() as u64, 0, &mut message)? == Filled::Message, "the source has too few messages");
+        let filled = source.fill(keys.len() as u64, &mut clock, &mut message)?;
+        ensure!(filled == Filled::Message, "the source has too few messages");
         let (key, value) = (message.key().unwrap_or_default(), message.value().unwrap_or_default());
         keys.push(key.to_vec());
         if bytes < PREPARED {

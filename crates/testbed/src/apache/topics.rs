@@ -64,7 +64,7 @@ fn partitions<'a>(metadata: &'a Metadata, topic: &str) -> impl Iterator<Item = &
     metadata.topics().iter().find(|found| found.name() == topic).into_iter().flat_map(|found| found.partitions())
 }
 
-fn options() -> AdminOptions {
+pub(super) fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT))
 }
 

@@ -27,8 +27,13 @@ first of these that says it:
 5. the default
 
 The two files are read from the working folder, or from the folder that `ENV_DIR` names; `.env.example` lists all variables.
-An empty variable counts as unset. All problems of a configuration are reported at once, with exit code 2. The subcommand
-`config` prints the effective settings, each with where it came from.
+They are taken as `docker run --env-file` takes them: a `NAME=value` a line, where the value is the rest of the line as it stands,
+with its quotes, backslashes, `$`, `#` and spaces; a line that begins with `#` is a comment. A value that is wholly in quotes or has
+white space at its ends is an error that names file and line.
+
+An empty variable counts as unset, and a line break at the end of one does not count. A flag with several values is repeated; its
+variable has a separator instead, and a backslash before one that belongs to a value (`^orders-[0-9]{1\\,3}`). All problems of a
+configuration are reported at once, with exit code 2. The subcommand `config` prints the effective settings, each with where it came from.
 
 Durations are written `500ms`, `5s` or `2m30s`, rates `500/s`, `5k/s` or `90/m`, sizes `100`, `15KiB` or `1MB`.
 ";
@@ -111,21 +116,21 @@ fn properties(text: &mut String) -> Result<()> {
 }
 
 fn of_producer() -> Result<Properties> {
-    let matches = kafka_producer::args::command(String::new()).try_get_matches_from([kafka_producer::NAME])?;
+    let (mut layers, mut problems) = (Layers::from_maps([]), Problems::new());
+    let command = kafka_producer::args::command(String::new());
+    let matches = layers.parse(&command, [kafka_producer::NAME.into()], &mut problems)?;
     let args = kafka_producer::args::Args::from_arg_matches(&matches)?;
-    let mut problems = Problems::new();
-    let layers = Layers::from_maps([]);
     let config = kafka_producer::config::Config::new(&args.run, Given(&matches), &layers, &mut problems);
     ensure!(problems.is_empty(), "the producer's defaults are refused: {problems}");
     Ok(config.properties)
 }
 
 fn of_consumer() -> Result<Properties> {
-    let matches = kafka_consumer::args::command(String::new()).try_get_matches_from([kafka_consumer::NAME])?;
+    let (mut layers, mut problems) = (Layers::from_maps([]), Problems::new());
+    let command = kafka_consumer::args::command(String::new());
+    let matches = layers.parse(&command, [kafka_consumer::NAME.into()], &mut problems)?;
     let args = kafka_consumer::args::Args::from_arg_matches(&matches)?;
-    let mut problems = Problems::new();
-    let layers = Layers::from_maps([]);
     let config = kafka_consumer::config::Config::new(&args.run, Given(&matches), &layers, &mut problems);
     ensure!(problems.is_empty(), "the consumer's defaults are refused: {problems}");
-    Ok(config.properties)
+    Ok(config.run.properties)
 }

@@ -1,7 +1,6 @@
 //! The flags of both programs as their documents need them, from clap.
 
 use clap::{Arg, ArgAction, Command};
-use common::config::{Layers, Problems};
 use common::life;
 
 /// One flag.
@@ -35,18 +34,13 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Made as if no variable were set: what stands in this process's environment must not get into a document.
-    pub fn without_environment() -> Self {
-        let commands = || Self {
-            producer: kafka_producer::args::command(String::new()),
-            consumer: kafka_consumer::args::command(String::new()),
-        };
-        let names = commands().variables();
-        Layers::from_maps([]).export(&names, &mut Problems::new());
-        let mut commands = commands();
-        commands.producer.build();
-        commands.consumer.build();
-        commands
+    /// As the programs make them.
+    pub fn new() -> Self {
+        let mut producer = kafka_producer::args::command(String::new());
+        let mut consumer = kafka_consumer::args::command(String::new());
+        producer.build();
+        consumer.build();
+        Self { producer, consumer }
     }
 
     /// The variables of both.

@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> Result<bool> {
 }
 
 fn documents() -> Result<Vec<(&'static str, String)>> {
-    let commands = Commands::without_environment();
+    let commands = Commands::new();
     Ok(vec![
         ("docs/configuration.md", configuration::document(&commands)?),
         ("docs/metrics.md", metrics::document()?),

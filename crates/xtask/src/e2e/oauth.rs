@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use testbed::apache::{Cluster, Sasl};
 use testbed::ports::free_port;
 use testbed::process::{Program, Signal};
 
 use super::Scenario;
-use super::bench::{Bench, RUN, Report, SERVICE, expect_all, finish, wait_for_messages};
+use super::bench::{Bench, Place, RUN, Report, SERVICE, expect_all, finish, wait_for_messages};
 use super::token_server::TokenServer;
 use crate::consumer::{Consumer, shared};
 
-pub(super) const SCENARIOS: [Scenario; 3] = [
+pub(super) const SCENARIOS: [Scenario; 4] = [
     Scenario {
         name: "oauth",
         claim: "a token of the token server publishes and consumes; a wrong client secret ends both with 4",
@@ -26,6 +27,11 @@ pub(super) const SCENARIOS: [Scenario; 3] = [
         name: "oauth-broker-away",
         claim: "with tokens too, a broker killed and started again in mid-run costs no message",
         run: broker_away,
+    },
+    Scenario {
+        name: "oauth-token-ends",
+        claim: "a token that ends while its server hangs is waited for: exit 3 at the deadline, naming the server",
+        run: token_ends,
     },
 ];
 
@@ -73,6 +79,27 @@ fn broker_away(bench: &mut Bench) -> Result<String> {
     let repeated = expect_all(&received, MESSAGES)?;
     consumer.stop(Signal::TERM)?.expect_code(0)?;
     Ok(format!("{MESSAGES} delivered, all logged, {repeated} repeated"))
+}
+
+fn token_ends(bench: &mut Bench) -> Result<String> {
+    const LIFETIME: u64 = 5;
+    bench.forget_clusters();
+    // The broker ends a connection whose token has ended.
+    let reauthentication = ("connections.max.reauth.ms", "3600000");
+    let builder = Cluster::builder().sasl(&[Sasl::OAuthBearer]).property(reauthentication.0, reauthentication.1);
+    let cluster = builder.start()?;
+    cluster.create_topic("ends", 1, 1, &[])?;
+    let place = Place::new(&cluster, "ends", "oauth-token-ends");
+    let port = free_port()?;
+    let server = TokenServer::with_lifetime(port, SERVICE, &form_encoded(SECRET), LIFETIME)?;
+    let program = bench.producer(&place).args(["--messages", "100k", "--rate", "20/s", "--timeout", "25s"]);
+    let producer = with_token(program, port, SECRET).spawn()?;
+    producer.wait_for_stderr_event("publishing", RUN)?;
+    server.say_nothing();
+    let report = Report::of(producer.wait(RUN)?, 3)?;
+    ensure!(report.delivered > 0, "nothing was delivered while the token was good: {report:?}");
+    ensure!(report.message.contains("token endpoint"), "the cause is not named: {}", report.message);
+    Ok(report.message)
 }
 
 fn with_token(program: Program, port: u16, secret: &str) -> Program {

@@ -6,9 +6,11 @@ use anyhow::{Result, ensure};
 use testbed::process::{Outcome, Program};
 
 use super::Scenario;
+use crate::consumer::Consumer;
+
 use super::bench::{ARRIVAL, Bench, PASSWORD, RUN, Report, STRANGER, USER};
 
-pub(super) const SCENARIOS: [Scenario; 4] = [
+pub(super) const SCENARIOS: [Scenario; 5] = [
     Scenario {
         name: "sasl-plain",
         claim: "PLAIN: the right password publishes and consumes, a wrong one ends both with 4 within seconds",
@@ -28,6 +30,11 @@ pub(super) const SCENARIOS: [Scenario; 4] = [
         name: "no-right-to-group",
         claim: "a consumer without the right ends with 4 and names Read on the group",
         run: no_group,
+    },
+    Scenario {
+        name: "no-group-no-right",
+        claim: "a consumer of given partitions, in no group, needs no right on one",
+        run: without_group,
     },
 ];
 
@@ -65,6 +72,16 @@ fn no_group(bench: &mut Bench) -> Result<String> {
     let place = bench.login_place("no-right-to-group")?;
     let outcome = with_login(bench.consumer(&place), "PLAIN", STRANGER, PASSWORD).run(ARRIVAL)?.expect_code(4)?;
     said(outcome, "Read on the group")
+}
+
+fn without_group(bench: &mut Bench) -> Result<String> {
+    let place = bench.login_place("no-group-no-right")?;
+    let produced = with_login(bench.producer(&place), "PLAIN", USER, PASSWORD).args(["--messages", "10"]).run(RUN)?;
+    Report::of_all(produced, 10)?;
+    let consumer = Consumer::program(bench.consumer_path(), &place.servers, &place.topic);
+    let partitions = ["--partition", "0-5", "--from", "beginning", "--max-messages", "10", "--timeout", "60s"];
+    with_login(consumer.args(partitions), "PLAIN", STRANGER, PASSWORD).run(RUN)?.expect_code(0)?;
+    Ok("10 logged".to_owned())
 }
 
 fn with_login(program: Program, mechanism: &str, user: &str, password: &str) -> Program {

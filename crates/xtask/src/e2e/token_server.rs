@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
 
-/// Of a token.
+/// Of a token, in seconds.
 const LIFETIME: u64 = 3600;
 /// A client that says nothing must not hold up the others.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -22,26 +22,43 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct TokenServer {
     port: u16,
     ended: Arc<AtomicBool>,
+    silent: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl TokenServer {
     /// Serves one client on this port.
     pub fn start(port: u16, client: &str, secret: &str) -> Result<Self> {
+        Self::with_lifetime(port, client, secret, LIFETIME)
+    }
+
+    /// As [`TokenServer::start`], with tokens that live for so many seconds.
+    pub fn with_lifetime(port: u16, client: &str, secret: &str, lifetime: u64) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port))?;
         let ended = Arc::new(AtomicBool::new(false));
         let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("{client}:{secret}")));
-        let (stop, subject) = (Arc::clone(&ended), client.to_owned());
+        let silent = Arc::new(AtomicBool::new(false));
+        let (stop, says_nothing, subject) = (Arc::clone(&ended), Arc::clone(&silent), client.to_owned());
         let thread = thread::spawn(move || {
+            let mut unanswered = Vec::new();
             for stream in listener.incoming() {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
+                if says_nothing.load(Ordering::Relaxed) {
+                    unanswered.push(stream);
+                    continue;
+                }
                 // A client that went away is no reason to end.
-                let _ = stream.map_err(Into::into).and_then(|stream| answer(stream, &expected, &subject));
+                let _ = stream.map_err(Into::into).and_then(|stream| answer(stream, &expected, &subject, lifetime));
             }
         });
-        Ok(Self { port, ended, thread: Some(thread) })
+        Ok(Self { port, ended, silent, thread: Some(thread) })
+    }
+
+    /// From now on connections are taken and nothing is answered.
+    pub fn say_nothing(&self) {
+        self.silent.store(true, Ordering::Relaxed);
     }
 
     /// Where tokens are had.
@@ -61,7 +78,7 @@ impl Drop for TokenServer {
     }
 }
 
-fn answer(mut stream: TcpStream, expected: &str, subject: &str) -> Result<()> {
+fn answer(mut stream: TcpStream, expected: &str, subject: &str, lifetime: u64) -> Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut request = BufReader::new(stream.try_clone()?);
     let (mut authorized, mut length, mut line) = (false, 0, String::new());
@@ -83,7 +100,8 @@ fn answer(mut stream: TcpStream, expected: &str, subject: &str) -> Result<()> {
     let mut form = vec![0; length];
     request.read_exact(&mut form)?;
     let (status, body) = if authorized && form.starts_with(b"grant_type=client_credentials") {
-        let token = json!({ "access_token": token(subject)?, "token_type": "Bearer", "expires_in": LIFETIME });
+        let token =
+            json!({ "access_token": token(subject, lifetime)?, "token_type": "Bearer", "expires_in": lifetime });
         ("200 OK", token)
     } else {
         (
@@ -97,9 +115,9 @@ fn answer(mut stream: TcpStream, expected: &str, subject: &str) -> Result<()> {
     Ok(())
 }
 
-fn token(subject: &str) -> Result<String> {
+fn token(subject: &str, lifetime: u64) -> Result<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let claims = json!({ "sub": subject, "iat": now, "exp": now + LIFETIME });
+    let claims = json!({ "sub": subject, "iat": now, "exp": now + lifetime });
     let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     // The third part, the signature, is empty.
     Ok(format!("{}.{}.", part(json!({ "alg": "none" })), part(claims)))

@@ -6,8 +6,9 @@ use super::set::{Object, Pod, Problems, Set, at, list_at, map_at, text};
 
 /// The kinds that live in no namespace.
 const OF_THE_CLUSTER: [&str; 1] = ["Namespace"];
-/// Made by Strimzi or by hand, never by a file: what is in them.
-const CREDENTIALS: [&str; 3] = ["username", "password", "ca.crt"];
+/// Made by Strimzi or by hand, never by a file: what is in them, as `secret.yaml.example` has it.
+pub const CREDENTIALS: [&str; 7] =
+    ["username", "password", "ca.crt", "tls.crt", "tls.key", "key-password", "client-secret"];
 
 /// All of it.
 pub fn check(set: &Set) -> Problems {
@@ -23,6 +24,7 @@ pub fn check(set: &Set) -> Problems {
         }
         if let Some(pod) = object.pod() {
             of_pod(set, &pod, &mut problem);
+            whole_secrets(&pod, &mut problem);
         }
         of_others(set, object, &mut problem);
     }
@@ -30,6 +32,15 @@ pub fn check(set: &Set) -> Problems {
         ports(set, policy, &mut problems);
     }
     problems
+}
+
+/// A pod gets the keys of a Secret that it needs, and not whatever is put into it later.
+fn whole_secrets(pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
+    for secret in list_at(pod.spec, "/volumes").filter_map(|volume| volume.get("secret")) {
+        if list_at(secret, "/items").next().is_none() {
+            problem(format!("mounts all of the Secret {}: list its items", text(secret, "/secretName")));
+        }
+    }
 }
 
 fn of_pod(set: &Set, pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
@@ -68,6 +79,7 @@ fn of_pod(set: &Set, pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
             }
             if let Some(secret) = source.get("secret") {
                 needs("Secret", secret, "");
+                list_at(secret, "/items").for_each(|item| needs("Secret", secret, text(item, "/key")));
             }
         }
     }

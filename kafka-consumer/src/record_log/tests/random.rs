@@ -15,6 +15,7 @@ const ROUNDS: usize = if cfg!(debug_assertions) { 3_000 } else { 100_000 };
 struct Round(usize);
 
 impl Drop for Round {
+    #[allow(clippy::print_stderr, reason = "a test that fails has nowhere else to say it")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("in round {}", self.0);

@@ -6,22 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings::{
-    rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_AdminOptions_set_isolation_level,
-    rd_kafka_AdminOptions_set_opaque, rd_kafka_AdminOptions_set_request_timeout,
-    rd_kafka_AdminOptions_set_require_stable_offsets, rd_kafka_AdminOptions_t, rd_kafka_ConsumerGroupDescription_error,
-    rd_kafka_ConsumerGroupDescription_member, rd_kafka_ConsumerGroupDescription_member_count,
-    rd_kafka_ConsumerGroupDescription_state, rd_kafka_DescribeConsumerGroups,
-    rd_kafka_DescribeConsumerGroups_result_groups, rd_kafka_DescribeTopics, rd_kafka_DescribeTopics_result_topics,
-    rd_kafka_IsolationLevel_t, rd_kafka_ListConsumerGroupOffsets, rd_kafka_ListConsumerGroupOffsets_destroy,
-    rd_kafka_ListConsumerGroupOffsets_new, rd_kafka_ListConsumerGroupOffsets_result_groups, rd_kafka_ListOffsets,
-    rd_kafka_ListOffsets_result_infos, rd_kafka_ListOffsetsResultInfo_topic_partition,
-    rd_kafka_MemberAssignment_partitions, rd_kafka_MemberDescription_assignment,
-    rd_kafka_MemberDescription_consumer_id, rd_kafka_Node_id, rd_kafka_TopicCollection_destroy,
-    rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error, rd_kafka_TopicDescription_name,
-    rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_topic_id, rd_kafka_TopicPartitionInfo_leader,
-    rd_kafka_TopicPartitionInfo_partition, rd_kafka_Uuid_least_significant_bits, rd_kafka_Uuid_most_significant_bits,
-    rd_kafka_admin_op_t, rd_kafka_consumer_group_state_t, rd_kafka_error_code, rd_kafka_error_t,
-    rd_kafka_event_DescribeConsumerGroups_result, rd_kafka_event_DescribeTopics_result,
+    rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_AdminOptions_set_broker,
+    rd_kafka_AdminOptions_set_isolation_level, rd_kafka_AdminOptions_set_opaque,
+    rd_kafka_AdminOptions_set_request_timeout, rd_kafka_AdminOptions_set_require_stable_offsets,
+    rd_kafka_AdminOptions_t, rd_kafka_ConsumerGroupDescription_error, rd_kafka_ConsumerGroupDescription_member,
+    rd_kafka_ConsumerGroupDescription_member_count, rd_kafka_ConsumerGroupDescription_state,
+    rd_kafka_DescribeConsumerGroups, rd_kafka_DescribeConsumerGroups_result_groups, rd_kafka_DescribeTopics,
+    rd_kafka_DescribeTopics_result_topics, rd_kafka_IsolationLevel_t, rd_kafka_ListConsumerGroupOffsets,
+    rd_kafka_ListConsumerGroupOffsets_destroy, rd_kafka_ListConsumerGroupOffsets_new,
+    rd_kafka_ListConsumerGroupOffsets_result_groups, rd_kafka_ListOffsets, rd_kafka_ListOffsets_result_infos,
+    rd_kafka_ListOffsetsResultInfo_topic_partition, rd_kafka_MemberAssignment_partitions,
+    rd_kafka_MemberDescription_assignment, rd_kafka_MemberDescription_consumer_id, rd_kafka_Node_id,
+    rd_kafka_TopicCollection_destroy, rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error,
+    rd_kafka_TopicDescription_name, rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_topic_id,
+    rd_kafka_TopicPartitionInfo_leader, rd_kafka_TopicPartitionInfo_partition, rd_kafka_Uuid_least_significant_bits,
+    rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_consumer_group_state_t, rd_kafka_error_code,
+    rd_kafka_error_t, rd_kafka_event_DescribeConsumerGroups_result, rd_kafka_event_DescribeTopics_result,
     rd_kafka_event_ListConsumerGroupOffsets_result, rd_kafka_event_ListOffsets_result, rd_kafka_event_destroy,
     rd_kafka_event_error, rd_kafka_event_error_string, rd_kafka_event_opaque, rd_kafka_event_t,
     rd_kafka_group_result_error, rd_kafka_group_result_partitions, rd_kafka_mem_free, rd_kafka_memberid,
@@ -31,7 +31,7 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::{TopicPartition, error_code, text};
+use super::{TopicPartition, elements, error_code, text};
 
 /// Which records of transactions count for an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,8 +161,9 @@ impl<C: ClientContext> Questions<C> {
         // SAFETY: list, options and queue are alive; librdkafka copies the list. What is asked for stands in the offset of each
         // entry, where `Offset` has no form for it.
         unsafe {
-            let entries = std::slice::from_raw_parts_mut((*list.ptr()).elems, list.count());
-            entries.iter_mut().for_each(|entry| entry.offset = spec);
+            for index in 0..list.count() {
+                (*(*list.ptr()).elems.add(index)).offset = spec;
+            }
             rd_kafka_AdminOptions_set_isolation_level(options.0, isolation);
             rd_kafka_ListOffsets(self.client(), list.ptr(), options.0, self.queue);
         }
@@ -187,16 +188,20 @@ impl<C: ClientContext> Questions<C> {
         Ok(())
     }
 
-    /// Asks about topics by their names. Creates none.
+    /// Asks about topics by their names, this broker or, with `None`, the controller, which librdkafka's mock cluster lacks.
+    /// Creates none.
     ///
     /// # Errors
     /// When a name holds a NUL character.
-    pub fn topics(&self, token: usize, names: &[String]) -> KafkaResult<()> {
+    pub fn topics(&self, token: usize, broker: Option<i32>, names: &[String]) -> KafkaResult<()> {
         let names = names.iter().map(|name| CString::new(name.as_str())).collect::<Result<Vec<_>, _>>()?;
         let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
         let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
         // SAFETY: all arguments are alive for the call, which copies them; the collection is destroyed once.
         unsafe {
+            if let Some(broker) = broker {
+                rd_kafka_AdminOptions_set_broker(options.0, broker, std::ptr::null_mut(), 0);
+            }
             let topics = rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
             rd_kafka_DescribeTopics(self.client(), topics, options.0, self.queue);
             rd_kafka_TopicCollection_destroy(topics);
@@ -335,13 +340,6 @@ fn list(partitions: &[TopicPartition], offset: Offset) -> KafkaResult<TopicParti
         list.add_partition_offset(topic, *partition, offset)?;
     }
     Ok(list)
-}
-
-/// # Safety
-/// `pointer` is null or points to `count` elements that live for `'a`.
-unsafe fn elements<'a, T>(pointer: *const T, count: usize) -> &'a [T] {
-    // SAFETY: the caller's promise.
-    if pointer.is_null() || count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(pointer, count) } }
 }
 
 /// # Safety

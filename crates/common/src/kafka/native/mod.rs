@@ -1,15 +1,19 @@
 //! All calls of librdkafka that rdkafka lacks or makes unsafely. The only folder with `unsafe`; what leaves it is safe.
 //!
 //! rdkafka keeps a partition's number of an end-of-partition event and drops its topic and offset, panics on a header name
-//! that is not UTF-8, never says how a commit went, and has no ListOffsets, DescribeTopics and DescribeConsumerGroups.
+//! that is not UTF-8, never says how a commit went nor whether a message was transmitted, and has no ListOffsets, DescribeTopics and DescribeConsumerGroups.
 
 #![allow(unsafe_code, reason = "the one place that calls librdkafka directly")]
 
 mod ask;
+#[cfg(test)]
+mod codes;
 mod commit;
+mod delivery;
 mod member;
 mod message;
 mod poll;
+mod token;
 
 use std::ffi::CStr;
 use std::os::raw::c_char;
@@ -18,10 +22,14 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 
 pub use ask::{Answer, GroupAnswer, Isolation, PartitionAnswer, Questions, TopicAnswer, TopicId};
+#[cfg(test)]
+pub(crate) use codes::described_codes;
 pub use commit::Commits;
+pub use delivery::was_attempted;
 pub use member::generation;
 pub use message::{Headers, Message};
 pub use poll::{Polled, RecordQueue};
+pub use token::set_token;
 
 /// A topic and the number of one of its partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,4 +68,11 @@ unsafe fn text(pointer: *const c_char) -> String {
     }
     // SAFETY: the caller's promise.
     unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}
+
+/// # Safety
+/// `pointer` is null or points to `count` elements that live for `'a`.
+unsafe fn elements<'a, T>(pointer: *const T, count: usize) -> &'a [T] {
+    // SAFETY: the caller's promise.
+    if pointer.is_null() || count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(pointer, count) } }
 }

@@ -1,7 +1,7 @@
 //! The consumer's queue, event by event. rdkafka's `poll` returns the same nothing for "an event was served" and for "the
 //! queue is empty", and drops topic and offset of an end-of-partition event; a run that has to end at the end needs both.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +10,15 @@ use rdkafka::bindings::{
     RD_KAFKA_EVENT_REBALANCE, RD_KAFKA_EVENT_STATS, rd_kafka_event_destroy, rd_kafka_event_error,
     rd_kafka_event_error_is_fatal, rd_kafka_event_error_string, rd_kafka_event_log, rd_kafka_event_message_next,
     rd_kafka_event_stats, rd_kafka_event_t, rd_kafka_event_topic_partition, rd_kafka_event_topic_partition_list,
-    rd_kafka_event_type, rd_kafka_oauthbearer_set_token, rd_kafka_oauthbearer_set_token_failure,
-    rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_queue_poll, rd_kafka_queue_t,
-    rd_kafka_topic_partition_destroy,
+    rd_kafka_event_type, rd_kafka_oauthbearer_set_token_failure, rd_kafka_queue_destroy, rd_kafka_queue_get_consumer,
+    rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_topic_partition_destroy,
 };
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
-use super::{Message, TopicPartition, error_code, text};
+use super::{Message, TopicPartition, elements, error_code, set_token, text};
 
 /// What one look at the queue brought to light.
 pub enum Polled<'a> {
@@ -108,10 +107,11 @@ impl<C: ConsumerContext> RecordQueue<C> {
                 }
                 RD_KAFKA_EVENT_REBALANCE => {
                     let list = rd_kafka_event_topic_partition_list(event);
-                    let partitions = (!list.is_null())
-                        .then(|| std::slice::from_raw_parts((*list).elems, usize::try_from((*list).cnt).unwrap_or(0)))
-                        .filter(|elements| !elements.is_empty())
-                        .unwrap_or_default()
+                    let entries = match list.is_null() {
+                        true => &[],
+                        false => elements((*list).elems, usize::try_from((*list).cnt).unwrap_or(0)),
+                    };
+                    let partitions = entries
                         .iter()
                         .map(|element| TopicPartition::new(text(element.topic), element.partition))
                         .collect();
@@ -151,27 +151,8 @@ impl<C: ConsumerContext> RecordQueue<C> {
     /// Answers librdkafka's wish for a new token.
     fn refresh_token(&self) {
         let client = self.consumer.client();
-        let mut refusal = [0 as c_char; 512];
-        let set = client.context().generate_oauth_token(None).map_err(|error| error.to_string()).and_then(|token| {
-            let value = CString::new(token.token).map_err(|_| "the token holds a NUL character".to_owned())?;
-            let principal =
-                CString::new(token.principal_name).map_err(|_| "the principal holds a NUL character".to_owned())?;
-            // SAFETY: all strings end with a NUL and live for the call, which copies them.
-            let code = unsafe {
-                rd_kafka_oauthbearer_set_token(
-                    client.native_ptr(),
-                    value.as_ptr(),
-                    token.lifetime_ms,
-                    principal.as_ptr(),
-                    std::ptr::null_mut(),
-                    0,
-                    refusal.as_mut_ptr(),
-                    refusal.len(),
-                )
-            };
-            // SAFETY: librdkafka ends what it writes there with a NUL.
-            error_code(code).map_or(Ok(()), |_| Err(unsafe { text(refusal.as_ptr()) }))
-        });
+        let token = client.context().generate_oauth_token(None).map_err(|error| error.to_string());
+        let set = token.and_then(|token| set_token(client, &token));
         if let Err(reason) = set {
             let reason = CString::new(reason.replace('\0', " ")).unwrap_or_default();
             // SAFETY: the string lives for the call, which copies it.

@@ -1,0 +1,62 @@
+//! What the loop takes from librdkafka's statistics. The callback runs inside the loop's own poll and only takes a note.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use common::kafka::answering::Answering;
+use common::kafka::context::{self, Handler};
+use common::kafka::native::TopicPartition;
+use common::kafka::statistics::Statistics;
+
+/// The context of the consumer.
+pub(crate) type Context = context::Context<Notes>;
+
+/// What the loop needs of one emission of the statistics.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    /// Whether the member has been told its part.
+    pub is_steady: bool,
+    /// The ends of the partitions that the client works on: last stable offset and high watermark, negative where unknown.
+    pub ends: Vec<(TopicPartition, i64, i64)>,
+}
+
+#[derive(Default)]
+struct Noted {
+    latest: Option<Snapshot>,
+    answering: Answering,
+}
+
+/// The latest statistics.
+#[derive(Default)]
+pub(crate) struct Notes(Mutex<Noted>);
+
+impl Notes {
+    /// The latest statistics, once.
+    pub fn take_snapshot(&self) -> Option<Snapshot> {
+        self.noted().latest.take()
+    }
+
+    /// Which broker that this consumer depends on is silent, as a sentence.
+    pub fn silent(&self, patience: std::time::Duration) -> Option<String> {
+        self.noted().answering.silent(patience)
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Handler for Notes {
+    fn statistics(&self, statistics: &Statistics<'_>) {
+        let ends = statistics.topics.iter().flat_map(|(name, topic)| {
+            let desired = topic.partitions.values().filter(|partition| partition.desired);
+            desired.map(|partition| {
+                (TopicPartition::new(&**name, partition.partition), partition.ls_offset, partition.hi_offset)
+            })
+        });
+        let is_steady = statistics.cgrp.as_ref().is_some_and(|group| group.join_state == "steady");
+        let mut noted = self.noted();
+        noted.latest = Some(Snapshot { is_steady, ends: ends.collect() });
+        noted.answering.update(statistics, Instant::now());
+    }
+}

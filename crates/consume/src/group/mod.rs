@@ -1,0 +1,398 @@
+//! Who reads what: the client, its group, its partitions and their offsets. Knows nothing of what is done with records.
+
+mod assignment;
+mod commits;
+mod context;
+
+mod leave;
+mod membership;
+mod partitions;
+mod placement;
+mod still;
+mod topics;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::exit::Exit;
+use common::kafka::native::{Answer, Isolation, Polled, Questions, RecordQueue, TopicPartition};
+use common::kafka::{self, ClientState};
+use common::verdict::Verdict;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::metrics::LoopMetrics;
+use crate::settings::{Settings, Subscription};
+use commits::Commits;
+use context::{Context, Notes};
+use membership::Membership;
+use partitions::Partitions;
+use placement::{Kind, Placement};
+use topics::Topics;
+
+pub(crate) use partitions::NONE;
+
+/// A question to the brokers that is not answered for this long is asked again.
+const QUESTION: Duration = Duration::from_secs(5);
+/// How long the commit before a revocation may hold the group up. Missed, the next member reads the records again.
+const REVOKE_COMMIT: Duration = Duration::from_secs(5);
+/// How long a look at all topics may hold the loop up.
+const METADATA: Duration = Duration::from_millis(100);
+/// Between two of them.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Tokens of questions that are not about the offsets of a placement.
+const TOPICS: usize = usize::MAX;
+const GROUP: usize = usize::MAX - 1;
+
+/// A change of the assignment that the loop has to carry out, once what it holds is flushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Change {
+    Assign(Vec<TopicPartition>),
+    Revoke(Vec<TopicPartition>),
+}
+
+/// The client with its group, partitions and offsets.
+pub(crate) struct Group<'a> {
+    settings: &'a Settings,
+    consumer: Arc<BaseConsumer<Context>>,
+    /// The queue of records and events.
+    pub queue: RecordQueue<Context>,
+    questions: Questions<Context>,
+    client: Arc<ClientState>,
+    metrics: LoopMetrics,
+    pub partitions: Partitions,
+    commits: Commits,
+    topics: Topics,
+    membership: Membership,
+    changes: VecDeque<Change>,
+    placements: Vec<Placement>,
+    /// Numbers placements, so that answers find theirs.
+    placed: usize,
+    /// A broker that is asked about topics, and when one was last looked for.
+    broker: Option<i32>,
+    asked_brokers: Option<Instant>,
+    /// Only the first assignment starts where the run was told to.
+    is_first: bool,
+    /// A topic appeared that the group does not know yet.
+    refresh: bool,
+    /// How long a broker may be silent.
+    patience: Duration,
+    /// Whether the work was established: every topic of the assignment has had an answer to a fetch.
+    is_established: bool,
+}
+
+impl<'a> Group<'a> {
+    /// Makes the client and joins the group. Asks no broker yet.
+    ///
+    /// # Errors
+    /// When librdkafka refuses the configuration.
+    pub fn new(settings: &'a Settings, client: Arc<ClientState>, metrics: LoopMetrics) -> Result<Self, Verdict> {
+        let mut properties = settings.properties.clone();
+        // An offset that does not exist is decided about here: librdkafka would pass records over in silence.
+        properties.remove("auto.offset.reset");
+        properties.fallback("auto.offset.reset", "error");
+        let context = Context::new(Arc::clone(&client), Notes::default());
+        let consumer: BaseConsumer<Context> = kafka::create(&properties, context)?;
+        if !settings.subscription.is_group() {
+            client.without_group();
+        }
+        let consumer = Arc::new(consumer);
+        if let Subscription::Group { topics, .. } = &settings.subscription {
+            let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+            consumer
+                .subscribe(&names)
+                .map_err(|error| Verdict::new(Exit::Usage, format!("--topic {}: {error}", names.join(","))))?;
+        }
+        let queue = RecordQueue::of(Arc::clone(&consumer))
+            .ok_or_else(|| Verdict::new(Exit::Usage, "librdkafka has no queue for records: set group.id"))?;
+        Ok(Self {
+            settings,
+            queue,
+            questions: Questions::new(Arc::<BaseConsumer<Context>>::clone(&consumer), QUESTION),
+            partitions: Partitions::new(metrics.clone()),
+            commits: Commits::new(Arc::clone(&consumer), metrics.clone(), settings.commit_interval),
+            consumer,
+            client,
+            metrics,
+            topics: Topics::new(settings.subscription.names()),
+            membership: Membership::default(),
+            changes: VecDeque::new(),
+            placements: Vec::new(),
+            placed: 0,
+            broker: None,
+            asked_brokers: None,
+            is_first: true,
+            patience: patience(&settings.properties),
+            refresh: false,
+            is_established: false,
+        })
+    }
+
+    /// Whether a change of the assignment waits until the batch is flushed.
+    pub fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// Takes a note of an event that is no record.
+    ///
+    /// # Errors
+    /// The client cannot go on.
+    pub fn note(&mut self, event: Event) -> Result<(), Verdict> {
+        match event {
+            Event::End(place, offset) => self.partitions.end_met(&place, offset),
+            Event::Assign(partitions) => self.changes.push_back(Change::Assign(partitions)),
+            Event::Revoke(partitions) => self.changes.push_back(Change::Revoke(partitions)),
+            Event::Fatal(code, reason) => {
+                let (code, reason) = self.consumer.client().fatal_error().unwrap_or((code, reason));
+                return Err(self.client.fatal(code, &reason));
+            }
+            Event::Error(code, Some((place, offset))) => self.partition_error(code, place, offset),
+            Event::Error(_, None) => {}
+        }
+        Ok(())
+    }
+
+    fn partition_error(&mut self, code: RDKafkaErrorCode, place: TopicPartition, offset: i64) {
+        match code {
+            RDKafkaErrorCode::BadMessage => self.damaged(&place, offset),
+            RDKafkaErrorCode::AutoOffsetReset => {
+                self.topics.look_again();
+                let is_known = self.placements.iter().any(|placement| {
+                    matches!(placement.purpose, placement::Purpose::Reset(_)) && placement.partitions.contains(&place)
+                });
+                if !is_known {
+                    let old = self.partitions.get(&place).and_then(|slot| slot.next()).unwrap_or(offset);
+                    self.placed += 1;
+                    let offsets = HashMap::from([(place, old)]);
+                    self.placements.push(Placement::reset(self.placed, offsets, Instant::now()));
+                }
+            }
+            RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::OffsetOutOfRange => self.topics.look_again(),
+            _ => {}
+        }
+    }
+
+    /// Does what is due: answers, changes of the assignment, topics, commits. What the loop holds was flushed before.
+    ///
+    /// # Errors
+    /// The run ends.
+    pub fn tend(&mut self, now: Instant) -> Result<(), Verdict> {
+        while let Some(change) = self.changes.pop_front() {
+            match change {
+                Change::Assign(partitions) => self.assign(partitions, now),
+                Change::Revoke(partitions) => self.revoke(&partitions)?,
+            }
+        }
+        if let Some(snapshot) = self.consumer.client().context().handler.take_snapshot() {
+            if snapshot.is_steady {
+                self.membership.join();
+            }
+            for (place, stable, highest) in &snapshot.ends {
+                let is_stable = self.settings.isolation == Isolation::ReadCommitted && *stable >= 0;
+                self.partitions.show_lag(place, if is_stable { *stable } else { *highest });
+            }
+        }
+        self.client.hand_over_token(self.consumer.client());
+        self.ask(now)?;
+        while let Some((token, answer)) = self.questions.answer(Duration::ZERO) {
+            self.answer(token, answer, now)?;
+        }
+        self.place(now)?;
+        self.retry_damaged(now)?;
+        if self.settings.subscription.is_group() {
+            self.commits.tend(&mut self.partitions, now);
+        }
+        self.establish();
+        Ok(())
+    }
+
+    /// The work is established once every topic of the assignment has had an answer to a fetch: before, a refusal is final.
+    pub fn establish(&mut self) {
+        if !self.is_established && self.partitions.len() > 0 && self.partitions.unanswered().is_none() {
+            self.is_established = true;
+            self.client.established();
+            self.client.reached();
+        }
+    }
+
+    fn ask(&mut self, now: Instant) -> Result<(), Verdict> {
+        if self.broker.is_none() && self.asked_brokers.is_none_or(|asked| now - asked >= PAUSE) {
+            self.asked_brokers = Some(now);
+            let names = self.settings.subscription.names();
+            let metadata = self.consumer.fetch_metadata(names.first().map(String::as_str), METADATA);
+            self.broker = metadata.ok().and_then(|metadata| Some(metadata.brokers().first()?.id()));
+        }
+        if self.broker.is_some() {
+            let assigned = self.partitions.iter().map(|slot| slot.place.topic.clone());
+            if let Some(names) = self.topics.due(assigned, now) {
+                self.questions.topics(TOPICS, self.broker, &names).map_err(|error| internal(&error))?;
+            }
+        }
+        if self.refresh {
+            // A classic group learns of a new topic by metadata of all topics only, by itself once a minute. To subscribe anew
+            // would tear down a join that may be under way, and leave a dead member in the group.
+            self.refresh = self.consumer.fetch_metadata(None, METADATA).is_err();
+        }
+        if let Subscription::Group { group, .. } = &self.settings.subscription {
+            let has_partitions = self.partitions.len() > 0 || !self.placements.is_empty();
+            if self.membership.tend(&self.consumer, has_partitions, now) {
+                self.questions.group(GROUP, group).map_err(|error| internal(&error))?;
+            }
+        }
+        for placement in &mut self.placements {
+            placement.ask(&self.questions, self.settings, now).map_err(|error| internal(&error))?;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, token: usize, answer: Answer, now: Instant) -> Result<(), Verdict> {
+        match &answer {
+            Answer::Failed(code, reason) => tracing::debug!(event = "question_failed", ?code, "{reason}"),
+            _ => self.client.reached(),
+        }
+        match (token, answer) {
+            (TOPICS, Answer::Topics(answers)) => {
+                let findings = self.topics.answered(answers, now);
+                findings.into_iter().try_for_each(|finding| self.found(finding, now))
+            }
+            (TOPICS, _) => {
+                // Another broker may answer.
+                self.broker = None;
+                self.topics.failed();
+                Ok(())
+            }
+            (GROUP, Answer::Group(Ok(group))) => {
+                self.membership.answered(&group, now);
+                Ok(())
+            }
+            (GROUP, _) => Ok(()),
+            (token, answer) => {
+                let (id, kind) = (token / Kind::ALL.len(), Kind::ALL[token % Kind::ALL.len()]);
+                let Some(placement) = self.placements.iter_mut().find(|placement| placement.id == id) else {
+                    return Ok(());
+                };
+                match placement.answered(kind, answer, now) {
+                    Err(_) if self.is_established => Ok(()),
+                    result => result,
+                }
+            }
+        }
+    }
+
+    fn found(&mut self, finding: topics::Finding, now: Instant) -> Result<(), Verdict> {
+        use topics::Finding;
+        match finding {
+            Finding::Refused(verdict) if self.is_established => {
+                tracing::warn!(event = "topic_refused", "{verdict}");
+                Ok(())
+            }
+            Finding::Refused(verdict) => Err(verdict),
+            Finding::Missing(topic) if self.settings.is_one_shot() => {
+                Err(common::kafka::topic::missing(&topic, &self.settings.servers))
+            }
+            Finding::Missing(topic) => {
+                tracing::warn!(event = "topic_missing", topic, "the topic does not exist: waiting for it");
+                Ok(())
+            }
+            Finding::Replaced(topic) => self.replaced(&topic),
+            Finding::Found { topic, partitions, appeared } => {
+                self.refresh |= appeared && self.settings.subscription.is_group();
+                self.assign_given(&topic, partitions, now)
+            }
+        }
+    }
+
+    /// What of topics, group and partitions keeps the consumer from being ready.
+    pub fn facts(&self, now: Instant) -> crate::readiness::Facts {
+        crate::readiness::Facts {
+            topic: self.topics.waiting_for().or_else(|| self.matches_nothing(now)),
+            placement: self.placements.iter().find_map(Placement::waiting_for),
+            joined: self.membership.has_joined(),
+            unanswered: self.partitions.unanswered().map(str::to_owned),
+            silent: self.consumer.client().context().handler.silent(self.patience),
+            damaged: self.damage_report(),
+            commits: self.commits.failing(now),
+            ..crate::readiness::Facts::default()
+        }
+    }
+
+    /// The subscription matches no topic, by the coordinator's word.
+    fn matches_nothing(&self, now: Instant) -> Option<String> {
+        let Subscription::Group { topics, .. } = &self.settings.subscription else { return None };
+        let expressions: Vec<&str> = topics.iter().map(String::as_str).filter(|topic| topic.starts_with('^')).collect();
+        (!expressions.is_empty() && self.membership.matches_nothing(now))
+            .then(|| format!("no topic matches {}", expressions.join(", ")))
+    }
+
+    /// The verdict on a one-shot run that has nothing to read.
+    pub fn nothing_to_read(&self, now: Instant) -> Option<Verdict> {
+        let Subscription::Group { group, .. } = &self.settings.subscription else { return None };
+        if let Some(reason) = self.matches_nothing(now) {
+            return Some(Verdict::new(Exit::Refused, format!("{reason} on {}: check --topic", self.settings.servers)));
+        }
+        self.membership.no_share(group, now)
+    }
+
+    /// Whether every partition was read up to the end it had when it was assigned, and no further one is on its way.
+    pub fn is_at_end(&self) -> bool {
+        self.placements.is_empty() && self.changes.is_empty() && self.partitions.all_at_end()
+    }
+
+    /// Which partitions were not read to their end, as a sentence.
+    pub fn unended(&self) -> Option<String> {
+        let unended: Vec<TopicPartition> = self.partitions.unended().cloned().collect();
+        (self.settings.exit_at_end && !unended.is_empty())
+            .then(|| format!("{} not at the end", placement::shown(&unended)))
+    }
+
+    /// Whether this member has been told its part.
+    pub const fn has_joined(&self) -> bool {
+        self.membership.has_joined()
+    }
+
+    /// Commits what was flushed and waits for the answer. `false` when it was not committed by the deadline.
+    pub fn commit_now(&mut self, deadline: Instant) -> bool {
+        !self.settings.subscription.is_group() || self.commits.commit_now(&mut self.partitions, deadline)
+    }
+}
+
+/// What the queue handed over beside records, free of its memory.
+pub(crate) enum Event {
+    End(TopicPartition, i64),
+    Assign(Vec<TopicPartition>),
+    Revoke(Vec<TopicPartition>),
+    Error(RDKafkaErrorCode, Option<(TopicPartition, i64)>),
+    Fatal(RDKafkaErrorCode, String),
+}
+
+impl Event {
+    /// `None` for what the callbacks have dealt with, and for records.
+    pub fn of(polled: Polled<'_>) -> Option<Self> {
+        match polled {
+            Polled::End(place, offset) => Some(Self::End(place, offset)),
+            Polled::Assign(partitions) => Some(Self::Assign(partitions)),
+            Polled::Revoke(partitions) => Some(Self::Revoke(partitions)),
+            Polled::Error(code, place, _) => Some(Self::Error(code, place)),
+            Polled::Fatal(code, reason) => Some(Self::Fatal(code, reason)),
+            Polled::Record(_) | Polled::Served | Polled::Empty => None,
+        }
+    }
+}
+
+/// How long a broker may be silent: longer than it may rightly keep the answer to a fetch back.
+fn patience(properties: &common::config::Properties) -> Duration {
+    let wait = properties
+        .get("fetch.wait.max.ms")
+        .and_then(|text| text.parse().ok())
+        .map_or(Duration::ZERO, Duration::from_millis);
+    kafka::answering::PATIENCE.max(wait * 2)
+}
+
+/// A failure of librdkafka's own bookkeeping, which cannot happen short of a lack of memory.
+fn internal(error: &rdkafka::error::KafkaError) -> Verdict {
+    Verdict::new(Exit::Incomplete, format!("librdkafka's offsets: {error}"))
+}

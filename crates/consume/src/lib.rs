@@ -1,0 +1,31 @@
+//! The loop of a consumer, without what is done with a record: that is a [`Sink`].
+//!
+//! ```text
+//! fill a batch → flush it → tend the group → look at signals, readiness and limits → again
+//! ```
+//!
+//! A batch is filled until the sink is full, the queue is dry, a limit is reached or 100 ms have passed. So the loop sees
+//! clocks and signals ten times a second, however fast or slowly records come.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `poll` | the order of things; nothing else |
+//! | `group/` | who reads what: assignment, topics, offsets, commits, membership |
+//! | `limits` | when a one-shot run is done |
+//! | `readiness` | whether the consumer is ready, and why not |
+
+mod finish;
+mod group;
+mod ledger;
+mod limits;
+pub mod metrics;
+mod poll;
+mod readiness;
+mod settings;
+mod sink;
+
+pub use ledger::{Counts, Ledger};
+pub use metrics::LoopMetrics;
+pub use poll::{Deps, Poller};
+pub use settings::{FIXED, Reset, Settings, Start, Subscription};
+pub use sink::{Fault, Record, Sink, Stop};

@@ -1,0 +1,106 @@
+//! What the loop measures. Series of a partition go when it is revoked.
+
+use common::metrics::Metrics;
+use prometheus::{Gauge, Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+
+/// Metrics of the loop.
+#[derive(Clone)]
+pub struct LoopMetrics {
+    /// Records that the sink has kept.
+    pub records: IntCounterVec,
+    /// Bytes of their keys and values.
+    pub bytes: IntCounterVec,
+    /// Records not yet kept.
+    pub lag: IntGaugeVec,
+    /// Records that retention deleted before they were read.
+    pub skipped: IntCounterVec,
+    /// Batches that failed their checksum.
+    pub corrupt: IntCounterVec,
+    /// Changes of the assignment.
+    pub rebalances: IntCounterVec,
+    /// Partitions assigned to this process.
+    pub assigned: IntGauge,
+    /// Commits.
+    pub commits: IntCounterVec,
+    /// Time of commits.
+    pub commit_seconds: Histogram,
+    /// When the loop last asked librdkafka for records.
+    pub last_poll: Gauge,
+}
+
+/// A change of the assignment, as its label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RebalanceKind {
+    /// Partitions were assigned.
+    Assign,
+    /// Partitions were revoked, in order.
+    Revoke,
+    /// Partitions had gone before this process could commit.
+    Lost,
+}
+
+impl RebalanceKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Assign, Self::Revoke, Self::Lost];
+
+    /// The label's value.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Assign => "assign",
+            Self::Revoke => "revoke",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+impl LoopMetrics {
+    /// Registers everything; label sets that are known start at 0.
+    ///
+    /// # Errors
+    /// When a name is taken: a mistake in this file.
+    pub fn new(metrics: &mut Metrics) -> prometheus::Result<Self> {
+        let place = ["topic", "partition"];
+        let made = Self {
+            records: metrics.counter_vec("records_total", "Records logged", &place)?,
+            bytes: metrics.counter_vec(
+                "record_bytes_total",
+                "Keys and values of the records logged, in bytes",
+                &place,
+            )?,
+            lag: metrics.gauge_vec(
+                "lag_records",
+                "Records between the end of the partition and the last one logged, as of the last statistics",
+                &place,
+            )?,
+            skipped: metrics.counter_vec(
+                "skipped_records_total",
+                "Records that retention deleted before they were read: from the offset to read next to the log's start",
+                &place,
+            )?,
+            corrupt: metrics.counter_vec(
+                "corrupt_batches_total",
+                "Batches that failed their checksum, each time that they were fetched",
+                &place,
+            )?,
+            rebalances: metrics.counter_vec(
+                "rebalances_total",
+                "Changes of the assignment: assign, revoke, or lost when it was too late to commit",
+                &["kind"],
+            )?,
+            assigned: metrics.gauge("assigned_partitions", "Partitions assigned to this process")?,
+            commits: metrics.counter_vec("commits_total", "Commits of offsets, by result: ok or error", &["result"])?,
+            commit_seconds: metrics.histogram("commit_seconds", "From a commit to the broker's answer, in seconds")?,
+            last_poll: metrics.float_gauge(
+                "last_poll_timestamp_seconds",
+                "When the loop last asked for records: seconds since 1970",
+            )?,
+        };
+        for kind in RebalanceKind::ALL {
+            made.rebalances.with_label_values(&[kind.label()]);
+        }
+        for result in ["ok", "error"] {
+            made.commits.with_label_values(&[result]);
+        }
+        Ok(made)
+    }
+}

@@ -1,0 +1,106 @@
+//! What a run reads and when it ends, as plain data.
+
+use std::time::Duration;
+
+use common::config::Properties;
+use common::kafka::native::Isolation;
+
+/// What is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subscription {
+    /// Topics, assigned by a consumer group.
+    Group {
+        /// Names, or regular expressions that begin with `^`.
+        topics: Vec<String>,
+        /// The group's name.
+        group: String,
+    },
+    /// These partitions, outside any group.
+    Partitions {
+        /// The topic.
+        topic: String,
+        /// Its partitions.
+        partitions: Vec<i32>,
+    },
+}
+
+impl Subscription {
+    /// Whether a group assigns the partitions and keeps committed offsets.
+    pub const fn is_group(&self) -> bool {
+        matches!(self, Self::Group { .. })
+    }
+
+    /// The topics that are given by name.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Group { topics, .. } => topics.iter().filter(|topic| !topic.starts_with('^')).cloned().collect(),
+            Self::Partitions { topic, .. } => vec![topic.clone()],
+        }
+    }
+}
+
+/// Where to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The group's committed offset, else what `auto.offset.reset` says.
+    Committed,
+    /// The oldest record there is.
+    Earliest,
+    /// The next record that comes.
+    Latest,
+    /// This offset, in each partition.
+    Offset(i64),
+    /// The first record at or after this time, in milliseconds since 1970.
+    Time(i64),
+}
+
+/// What to do about an offset that a partition does not have: `auto.offset.reset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// Go on at the oldest record.
+    Earliest,
+    /// Go on at the next record that comes.
+    Latest,
+    /// End the run.
+    Error,
+}
+
+/// A run of the loop.
+#[derive(Clone)]
+pub struct Settings {
+    /// What is read.
+    pub subscription: Subscription,
+    /// Where the first assignment of this process starts.
+    pub from: Start,
+    /// What to do about an offset that does not exist.
+    pub reset: Reset,
+    /// Which records of transactions are read.
+    pub isolation: Isolation,
+    /// Stop after so many records.
+    pub max_records: Option<u64>,
+    /// Stop at the ends that the partitions have when they are assigned.
+    pub exit_at_end: bool,
+    /// For a one-shot run as a whole.
+    pub timeout: Option<Duration>,
+    /// Between commits.
+    pub commit_interval: Duration,
+    /// For writing, committing and leaving the group.
+    pub drain_timeout: Duration,
+    /// The bootstrap servers, for messages.
+    pub servers: String,
+    /// librdkafka's settings.
+    pub properties: Properties,
+}
+
+impl Settings {
+    /// Whether the run has an end of its own.
+    pub const fn is_one_shot(&self) -> bool {
+        self.max_records.is_some() || self.exit_at_end
+    }
+}
+
+/// What the loop rests on: librdkafka's settings that are not the user's to change, each with its value.
+///
+/// Offsets are committed by the loop, for what was flushed, and ends are told by events.
+pub const FIXED: [(&str, &str); 3] =
+    [("enable.auto.offset.store", "false"), ("enable.auto.commit", "false"), ("enable.partition.eof", "true")];

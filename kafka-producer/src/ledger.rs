@@ -1,0 +1,507 @@
+//! What became of the messages: one ledger, written by the sending thread and by librdkafka's delivery callback. The report can
+//! be made from it at any moment, and always adds up.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use common::exit::Exit;
+use common::kafka::error::{Class, class, name, of_message, with_hint};
+use common::text::grouped;
+use common::verdict::Verdict;
+use hdrhistogram::Histogram;
+use prometheus::local::LocalHistogram;
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::metrics::ProducerMetrics;
+
+/// Latencies up to this, in microseconds, are told apart; longer ones count as this.
+const LONGEST_US: u64 = 3_600_000_000;
+/// Deliveries between two updates of the shared metrics, which cost more than the private ones.
+const FLUSH_EVERY: u64 = 1024;
+
+/// The counts of one run. One lock for each delivery, not contended: the callbacks come from one thread at a time. The sending
+/// thread takes none.
+pub struct Ledger {
+    metrics: ProducerMetrics,
+    /// Zero of the clock whose microseconds travel with each message.
+    pub started: Instant,
+    /// Messages of this process. Never less than what was handed over, so written before it and read after it.
+    requested: AtomicU64,
+    /// Whether `requested` is all of them: an input says so at its end.
+    is_total: AtomicBool,
+    /// Messages handed to librdkafka, each counted before librdkafka has it, so never less than what came back.
+    handed_over: AtomicU64,
+    /// Whether `state` holds a refusal: read before each message, so without the lock.
+    has_refusal: AtomicBool,
+    state: Mutex<State>,
+}
+
+struct State {
+    delivered: u64,
+    failed: u64,
+    /// Came back and had never been transmitted.
+    returned: u64,
+    bytes: u64,
+    latencies: Histogram<u64>,
+    errors: BTreeMap<String, u64>,
+    /// What the shared metrics know already.
+    shown: Shown,
+    histogram: LocalHistogram,
+    /// Since when something is in flight and nothing was acknowledged; `None` while nothing is in flight.
+    silent_since: Option<Instant>,
+    /// What is acknowledged belongs to a transaction that is not committed.
+    in_transaction: bool,
+    began: Option<Instant>,
+    ended: Option<Instant>,
+    /// The first refusal that concerns every message: nothing more can be sent.
+    refused: Option<Verdict>,
+    /// The first refusal that concerns one message, such as its size.
+    refused_message: Option<Verdict>,
+    fatal: bool,
+}
+
+#[derive(Default)]
+struct Shown {
+    handed_over: u64,
+    delivered: u64,
+    bytes: u64,
+}
+
+/// The counts at one moment. `requested = delivered + failed + unsent + in_flight`, always.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Messages of this process, as far as they are known.
+    pub requested: u64,
+    /// Whether there are no more: an input says so at its end.
+    pub is_total: bool,
+    /// Acknowledged.
+    pub delivered: u64,
+    /// Transmitted, not acknowledged.
+    pub failed: u64,
+    /// Never transmitted.
+    pub unsent: u64,
+    /// Handed to librdkafka and not reported back yet.
+    pub in_flight: u64,
+    /// Keys and values of what was delivered.
+    pub bytes: u64,
+    /// By librdkafka's name for the error.
+    pub errors: BTreeMap<String, u64>,
+    /// 50th, 95th, 99th percentile and maximum in microseconds; `None` when nothing was delivered.
+    pub latencies_us: Option<[u64; 4]>,
+    /// From the first message to the last report.
+    pub elapsed: Duration,
+}
+
+impl Counts {
+    /// What is left to do, in words: how far the run has come. `None` when all is acknowledged.
+    pub fn undone(&self) -> Option<String> {
+        if self.is_total && self.delivered == self.requested {
+            return None;
+        }
+        let (delivered, requested) = (grouped(self.delivered), grouped(self.requested));
+        let end = if self.is_total { "" } else { " before the end of the input" };
+        Some(format!("{delivered} of {requested} messages acknowledged{end}"))
+    }
+}
+
+impl Ledger {
+    /// The ledger of a run of so many messages, as far as that is known.
+    ///
+    /// # Errors
+    /// When the histogram cannot be made.
+    pub fn new(metrics: ProducerMetrics, requested: Option<u64>) -> Result<Self, hdrhistogram::CreationError> {
+        let mut latencies = Histogram::new_with_bounds(1, LONGEST_US, 3)?;
+        latencies.auto(false);
+        let state = State {
+            delivered: 0,
+            failed: 0,
+            returned: 0,
+            bytes: 0,
+            latencies,
+            errors: BTreeMap::new(),
+            shown: Shown::default(),
+            histogram: metrics.delivery_seconds.local(),
+            silent_since: None,
+            in_transaction: false,
+            began: None,
+            ended: None,
+            refused: None,
+            refused_message: None,
+            fatal: false,
+        };
+        metrics.requested.set(i64::try_from(requested.unwrap_or(0)).unwrap_or(i64::MAX));
+        Ok(Self {
+            metrics,
+            started: Instant::now(),
+            requested: AtomicU64::new(requested.unwrap_or(0)),
+            is_total: AtomicBool::new(requested.is_some()),
+            handed_over: AtomicU64::new(0),
+            has_refusal: AtomicBool::new(false),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// The first message comes now.
+    pub fn begin(&self) {
+        self.state().began = Some(Instant::now());
+    }
+
+    /// The last report has come, or is no longer waited for.
+    pub fn end(&self) {
+        self.state().ended = Some(Instant::now());
+    }
+
+    /// There are at least so many messages.
+    pub fn request(&self, messages: u64) {
+        self.requested.store(messages, Ordering::Release);
+    }
+
+    /// The input has ended: there are so many messages, and no more.
+    pub fn request_no_more(&self, messages: u64) {
+        self.request(messages);
+        self.is_total.store(true, Ordering::Release);
+    }
+
+    /// A message goes to librdkafka now. Only the sending thread calls this, so that it needs no atomic addition.
+    pub fn hand_over(&self) {
+        self.handed_over.store(self.handed_over.load(Ordering::Relaxed) + 1, Ordering::Release);
+    }
+
+    /// librdkafka did not take the message that went to it: its queue is full.
+    pub fn hand_back(&self) {
+        self.handed_over.store(self.handed_over.load(Ordering::Relaxed) - 1, Ordering::Release);
+    }
+
+    /// librdkafka will never take the message that went to it, so that it was never transmitted.
+    pub fn not_taken(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
+        self.hand_back();
+        self.note(&mut self.state(), code, topic, partition);
+    }
+
+    /// A message of this many bytes was acknowledged this long after it was sent, or should have been.
+    pub fn delivered(&self, bytes: usize, latency: Duration, now: Instant) {
+        let mut state = self.state();
+        state.delivered += 1;
+        state.bytes += bytes as u64;
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        state.latencies.saturating_record(micros.max(1));
+        state.histogram.observe(latency.as_secs_f64());
+        state.silent_since = (self.in_flight(&state) > 0).then_some(now);
+        if state.delivered - state.shown.delivered >= FLUSH_EVERY {
+            self.show(&mut state);
+        }
+    }
+
+    /// A message came back without an acknowledgement.
+    pub fn undelivered(&self, code: RDKafkaErrorCode, transmitted: bool, topic: &str, partition: i32) {
+        let mut state = self.state();
+        if transmitted {
+            state.failed += 1;
+            self.metrics.failed.with_label_values(&[&name(code)]).inc();
+        } else {
+            state.returned += 1;
+        }
+        if self.in_flight(&state) == 0 {
+            state.silent_since = None;
+        }
+        self.note(&mut state, code, topic, partition);
+    }
+
+    /// A transaction begins: nothing is delivered before it is committed.
+    pub fn begin_transaction(&self) {
+        self.state().in_transaction = true;
+    }
+
+    /// The transaction is committed.
+    pub fn commit(&self) {
+        self.state().in_transaction = false;
+    }
+
+    /// The counts of a run that is over, also where it was left behind. What is in flight may have been transmitted: it failed.
+    /// What was acknowledged in a transaction that is not committed failed too.
+    pub fn close(&self) -> Counts {
+        {
+            let mut state = self.state();
+            if std::mem::take(&mut state.in_transaction) {
+                self.show(&mut state);
+                let delivered = std::mem::take(&mut state.delivered);
+                (state.shown.delivered, state.shown.bytes, state.bytes) = (0, 0, 0);
+                state.failed += delivered;
+                state.latencies.reset();
+                if delivered > 0 {
+                    *state.errors.entry("TransactionAborted".to_owned()).or_default() += delivered;
+                }
+            }
+        }
+        let mut counts = self.counts();
+        counts.failed += std::mem::take(&mut counts.in_flight);
+        counts
+    }
+
+    /// How long nothing was acknowledged though messages were in flight; zero while none is.
+    ///
+    /// Looked at wherever the run waits. A pause of the input, or until a message's time, is no silence: the time begins when
+    /// something has come into flight.
+    pub fn silence(&self, now: Instant) -> Duration {
+        let mut state = self.state();
+        if self.in_flight(&state) == 0 {
+            state.silent_since = None;
+            return Duration::ZERO;
+        }
+        now.saturating_duration_since(*state.silent_since.get_or_insert(now))
+    }
+
+    /// Whether going on is useless.
+    pub fn has_refusal(&self) -> bool {
+        self.has_refusal.load(Ordering::Acquire)
+    }
+
+    /// The refusal that makes going on useless, if there was one.
+    pub fn refused(&self) -> Option<Verdict> {
+        self.state().refused.clone()
+    }
+
+    /// The refusal of single messages, if there was one.
+    pub fn refused_message(&self) -> Option<Verdict> {
+        self.state().refused_message.clone()
+    }
+
+    /// Whether librdkafka reported a fatal error, which the client can be asked for.
+    pub fn fatal(&self) -> bool {
+        self.state().fatal
+    }
+
+    /// Brings the shared metrics up to date and returns the counts.
+    pub fn counts(&self) -> Counts {
+        let mut state = self.state();
+        self.show(&mut state);
+        let in_flight = self.in_flight(&state);
+        let handed_over = state.delivered + state.failed + state.returned + in_flight;
+        // After `handed_over`, which is never more.
+        let requested = self.requested.load(Ordering::Acquire);
+        let quantile = |q| state.latencies.value_at_quantile(q).min(state.latencies.max());
+        let latencies_us =
+            (state.delivered > 0).then(|| [quantile(0.5), quantile(0.95), quantile(0.99), state.latencies.max()]);
+        let ended = state.ended.unwrap_or_else(Instant::now);
+        Counts {
+            requested,
+            is_total: self.is_total.load(Ordering::Acquire),
+            delivered: state.delivered,
+            failed: state.failed,
+            unsent: state.returned + (requested - handed_over),
+            in_flight,
+            bytes: state.bytes,
+            errors: state.errors.clone(),
+            latencies_us,
+            elapsed: state.began.map_or(Duration::ZERO, |began| ended.saturating_duration_since(began)),
+        }
+    }
+
+    /// Messages that librdkafka has. With the lock held nothing comes back, and what came back was handed over before.
+    fn in_flight(&self, state: &State) -> u64 {
+        self.handed_over.load(Ordering::Acquire) - (state.delivered + state.failed + state.returned)
+    }
+
+    /// Keeps why a message was not delivered.
+    fn note(&self, state: &mut State, code: RDKafkaErrorCode, topic: &str, partition: i32) {
+        *state.errors.entry(name(code)).or_default() += 1;
+        if code == RDKafkaErrorCode::Fatal {
+            state.fatal = true;
+        }
+        if class(code) != Class::Refused {
+            return;
+        }
+        let place = if partition < 0 { topic.to_owned() } else { format!("{topic} partition {partition}") };
+        let failure = Verdict::new(Exit::Refused, with_hint(&format!("{place}: {code}"), code));
+        if of_message(code) {
+            state.refused_message.get_or_insert(failure);
+        } else {
+            state.refused.get_or_insert(failure);
+            self.has_refusal.store(true, Ordering::Release);
+        }
+    }
+
+    /// One message cannot be delivered, whatever is done.
+    pub fn refuse_message(&self, verdict: Verdict) {
+        self.state().refused_message.get_or_insert(verdict);
+    }
+
+    /// Brings the shared metrics up to date.
+    fn show(&self, state: &mut State) {
+        state.histogram.flush();
+        let handed_over = self.handed_over.load(Ordering::Relaxed);
+        self.metrics.delivered.inc_by(state.delivered - state.shown.delivered);
+        self.metrics.delivered_bytes.inc_by(state.bytes - state.shown.bytes);
+        // Less than before where the queue was full in between.
+        self.metrics.enqueued.inc_by(handed_over.saturating_sub(state.shown.handed_over));
+        state.shown = Shown {
+            handed_over: handed_over.max(state.shown.handed_over),
+            delivered: state.delivered,
+            bytes: state.bytes,
+        };
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use common::metrics::Program;
+
+    use super::*;
+    use crate::metrics::register;
+
+    fn ledger(requested: Option<u64>) -> Ledger {
+        let program =
+            Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
+        Ledger::new(register(&program).unwrap().producer, requested).unwrap()
+    }
+
+    fn assert_adds_up(ledger: &Ledger, expected: [u64; 5]) {
+        let Counts { requested, delivered, failed, unsent, in_flight, .. } = ledger.counts();
+        assert_eq!([requested, delivered, failed, unsent, in_flight], expected);
+        assert_eq!(requested, delivered + failed + unsent + in_flight);
+    }
+
+    #[test]
+    fn it_adds_up_at_every_moment() {
+        let ledger = ledger(Some(6));
+        assert_adds_up(&ledger, [6, 0, 0, 6, 0]);
+        for _ in 0..4 {
+            ledger.hand_over();
+        }
+        assert_adds_up(&ledger, [6, 0, 0, 2, 4]);
+        ledger.delivered(10, Duration::from_millis(1), Instant::now());
+        ledger.undelivered(RDKafkaErrorCode::PurgeQueue, false, "test", 0);
+        ledger.undelivered(RDKafkaErrorCode::PurgeInflight, true, "test", 0);
+        assert_adds_up(&ledger, [6, 1, 1, 3, 1]);
+        ledger.hand_over();
+        ledger.hand_back();
+        assert_adds_up(&ledger, [6, 1, 1, 3, 1]);
+        ledger.undelivered(RDKafkaErrorCode::PurgeInflight, true, "test", 0);
+        assert_adds_up(&ledger, [6, 1, 2, 3, 0]);
+        assert_eq!(ledger.counts().undone().unwrap(), "1 of 6 messages acknowledged");
+    }
+
+    #[test]
+    fn what_is_in_flight_at_the_end_failed() {
+        let ledger = ledger(Some(3));
+        ledger.hand_over();
+        ledger.hand_over();
+        let counts = ledger.close();
+        assert_eq!([counts.requested, counts.failed, counts.unsent, counts.in_flight], [3, 2, 1, 0]);
+    }
+
+    #[test]
+    fn only_a_committed_transaction_is_delivered() {
+        for committed in [true, false] {
+            let ledger = ledger(Some(2));
+            ledger.begin_transaction();
+            for _ in 0..2 {
+                ledger.hand_over();
+                ledger.delivered(5, Duration::from_millis(1), Instant::now());
+            }
+            assert_eq!(ledger.counts().delivered, 2, "what a person sees meanwhile");
+            if committed {
+                ledger.commit();
+            }
+            // Asked twice: by the work that ended, and by whoever reports.
+            for counts in [ledger.close(), ledger.close()] {
+                let found = (counts.delivered, counts.failed, counts.bytes, counts.errors.get("TransactionAborted"));
+                assert_eq!(found, if committed { (2, 0, 10, None) } else { (0, 2, 0, Some(&2)) });
+                assert_eq!(counts.latencies_us.is_some(), committed);
+            }
+        }
+    }
+
+    #[test]
+    fn an_input_is_counted_as_it_is_read() {
+        let ledger = ledger(None);
+        assert_adds_up(&ledger, [0, 0, 0, 0, 0]);
+        ledger.request(1);
+        assert_adds_up(&ledger, [1, 0, 0, 1, 0]);
+        ledger.hand_over();
+        ledger.delivered(1, Duration::from_millis(1), Instant::now());
+        ledger.request(2);
+        ledger.hand_over();
+        ledger.not_taken(RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
+        assert_adds_up(&ledger, [2, 1, 0, 1, 0]);
+        assert_eq!(ledger.counts().undone().unwrap(), "1 of 2 messages acknowledged before the end of the input");
+    }
+
+    #[test]
+    fn an_input_that_ends_early_requests_no_more() {
+        let ledger = ledger(Some(100));
+        ledger.hand_over();
+        ledger.request_no_more(1);
+        assert_adds_up(&ledger, [1, 0, 0, 0, 1]);
+        ledger.delivered(1, Duration::from_millis(1), Instant::now());
+        assert_eq!(ledger.counts().undone(), None);
+    }
+
+    #[test]
+    fn what_was_never_transmitted_is_unsent_and_no_failure() {
+        let ledger = ledger(Some(4));
+        for _ in 0..4 {
+            ledger.hand_over();
+        }
+        ledger.not_taken(RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
+        ledger.undelivered(RDKafkaErrorCode::PurgeQueue, false, "test", 0);
+        ledger.undelivered(RDKafkaErrorCode::PurgeQueue, true, "test", 0);
+        ledger.undelivered(RDKafkaErrorCode::MessageSizeTooLarge, true, "test", 0);
+        assert_adds_up(&ledger, [4, 0, 2, 2, 0]);
+        assert_eq!(ledger.counts().errors["MessageSizeTooLarge"], 2, "the report names both");
+        let failed = |error: &str| ledger.metrics.failed.with_label_values(&[error]).get();
+        assert_eq!((failed("MessageSizeTooLarge"), failed("PurgeQueue")), (1, 1));
+        assert!(
+            !ledger.has_refusal() && ledger.refused_message().is_some(),
+            "one message too large is no end of the run"
+        );
+    }
+
+    #[test]
+    fn silence_counts_from_when_something_came_into_flight() {
+        let (ledger, start) = (ledger(Some(9)), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let silence = |seconds| ledger.silence(at(seconds)).as_secs();
+        assert_eq!(silence(0), 0);
+        assert_eq!(silence(500), 0, "nothing was sent: a wait for input, or for a message's time");
+        ledger.hand_over();
+        assert_eq!(silence(500), 0);
+        assert_eq!(silence(560), 60);
+        ledger.hand_over();
+        assert_eq!(silence(561), 61, "one more in flight is no acknowledgement");
+        ledger.delivered(1, Duration::from_secs(1), at(570));
+        assert_eq!(silence(580), 10, "the other one is still in flight");
+        ledger.undelivered(RDKafkaErrorCode::MessageTimedOut, true, "test", 0);
+        assert_eq!(silence(900), 0);
+        // Between two looks all was acknowledged, long ago, and something new was sent.
+        ledger.hand_over();
+        assert_eq!(silence(1000), 0);
+        ledger.delivered(1, Duration::from_secs(1), at(1001));
+        ledger.hand_over();
+        assert_eq!(silence(1130), 0, "130 s after the last acknowledgement, and just sent");
+        assert_eq!(silence(1250), 120);
+    }
+
+    #[test]
+    fn metrics_follow_the_counts() {
+        let ledger = ledger(Some(3));
+        assert_eq!(ledger.metrics.requested.get(), 3);
+        for _ in 0..3 {
+            ledger.hand_over();
+        }
+        ledger.hand_back();
+        ledger.delivered(7, Duration::from_millis(1), Instant::now());
+        ledger.counts();
+        ledger.counts();
+        let metrics = &ledger.metrics;
+        assert_eq!((metrics.enqueued.get(), metrics.delivered.get(), metrics.delivered_bytes.get()), (2, 1, 7));
+    }
+}

@@ -1,0 +1,89 @@
+//! The verdict on a run: which of the reasons applies, and what explains it.
+
+use std::time::Duration;
+
+use common::exit::Exit;
+use common::shutdown::Signal;
+use common::verdict::Verdict;
+use rdkafka::producer::{BaseProducer, Producer};
+
+use super::{End, Ended, Publisher, SILENCE};
+use crate::context::Context;
+
+/// How long the brokers may take to say what is wrong with the partitions.
+const ANSWER: Duration = Duration::from_secs(1);
+/// The most partitions that a message names.
+const NAMED: usize = 5;
+
+impl Publisher<'_> {
+    /// The first that applies: wrong input, interrupted, refused, unreachable, incomplete. All acknowledged is well in any case.
+    pub(super) fn verdict(&self, ended: Ended) -> Verdict {
+        let Some(undone) = self.ledger.close().undone() else { return Verdict::ok() };
+        let Ended { end, why, .. } = ended;
+        let refused = || self.refused().or_else(|| self.ledger.refused_message());
+        match end {
+            End::Failed(failure) if failure.exit == Exit::Usage => failure,
+            End::Signal => self.signalled(&with_why(undone, why.as_ref())),
+            end => refused().unwrap_or_else(|| match end {
+                End::Failed(failure) => failure,
+                End::Silence => {
+                    let silence = format!("{undone}, and none within the last {} s", SILENCE.as_secs());
+                    Verdict::new(Exit::Unreachable, with_why(silence, why.as_ref()))
+                }
+                End::Deadline => {
+                    let exit = why.as_ref().map_or(Exit::Incomplete, |why| why.exit);
+                    Verdict::new(exit, with_why(format!("--timeout: {undone}"), why.as_ref()))
+                }
+                End::Done | End::Signal => Verdict::new(Exit::Incomplete, undone),
+            }),
+        }
+    }
+
+    /// The verdict on a run that nobody wants to begin any more.
+    pub fn stopped_early(&self) -> Verdict {
+        let undone = self.ledger.close().undone().unwrap_or_default();
+        match self.stop.shutdown.requested() {
+            Some(_) => self.signalled(&undone),
+            None => Verdict::new(Exit::Incomplete, format!("--timeout: {undone}")),
+        }
+    }
+
+    pub(super) fn signalled(&self, undone: &str) -> Verdict {
+        let signal = self.stop.shutdown.requested();
+        let name = signal.map_or("a signal", Signal::name);
+        Verdict::new(signal.map_or(Exit::Incomplete, Signal::exit), format!("{name}: {undone}"))
+    }
+
+    /// Why nothing is acknowledged, in the words of the brokers' metadata: no broker can be reached, or a partition has no
+    /// leader or too few replicas. Blocks for [`ANSWER`] at most.
+    pub(super) fn why_not_acknowledged(&self, producer: &BaseProducer<Context>) -> Verdict {
+        let topic = self.config.topic.as_str();
+        let Ok(metadata) = producer.client().fetch_metadata(Some(topic), ANSWER) else {
+            return self.client.unreachable(&self.config.connection.bootstrap_servers);
+        };
+        let mut lacking = Vec::new();
+        for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+            let (id, replicas, in_sync) = (partition.id(), partition.replicas().len(), partition.isr().len());
+            if partition.leader() < 0 {
+                lacking.push(format!("{topic}[{id}] has no leader"));
+            } else if in_sync < replicas {
+                lacking.push(format!("{topic}[{id}] has {in_sync} of {replicas} replicas in sync"));
+            }
+        }
+        let more = lacking.len().saturating_sub(NAMED);
+        lacking.truncate(NAMED);
+        let reason = match (lacking.is_empty(), more) {
+            (true, _) => "the brokers answer, but did not acknowledge in time".to_owned(),
+            (false, 0) => lacking.join(", "),
+            (false, more) => format!("{} and {more} more partitions", lacking.join(", ")),
+        };
+        Verdict::new(Exit::Incomplete, reason)
+    }
+}
+
+fn with_why(what: String, why: Option<&Verdict>) -> String {
+    match why {
+        Some(why) => format!("{what}; {}", why.reason()),
+        None => what,
+    }
+}
