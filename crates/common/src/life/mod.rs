@@ -24,7 +24,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::admin::Router;
 use crate::args::{Given, Listen, LogArgs};
-use crate::config::{Connection, Layers, Problems, Properties};
+use crate::config::{Layers, Problems, Properties};
+use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::health::Health;
 use crate::kafka::ClientState;
