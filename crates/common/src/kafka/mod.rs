@@ -10,6 +10,7 @@ pub mod headers;
 mod login;
 mod names;
 pub mod native;
+mod nodes;
 pub mod oauth;
 mod phrases;
 mod state;
