@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::kafka::context::{self, Handler};
-use rdkafka::error::RDKafkaErrorCode;
+use common::kafka::native;
 use rdkafka::message::{DeliveryResult, Message};
 
 use crate::tally::Tally;
@@ -35,8 +35,8 @@ impl context::Deliveries for Deliveries {
                 let bytes = message.payload_len() + message.key_len();
                 self.tally.delivered(bytes, now.saturating_duration_since(sent), now);
             }
-            Err((error, message)) => {
-                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+            Err((_, message)) => {
+                let code = native::delivery_error(message);
                 self.tally.undelivered(code, message.topic(), message.partition());
             }
         }

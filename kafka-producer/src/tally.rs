@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use common::kafka::error::{Class, class, name, of_message, with_hint};
+use common::kafka::error::{Class, Number, class, name, of_message, with_hint};
 use common::verdict::Verdict;
 use hdrhistogram::Histogram;
 use prometheus::local::LocalHistogram;
@@ -106,14 +106,14 @@ impl Tally {
     }
 
     /// A message was not delivered.
-    pub fn undelivered(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
+    pub fn undelivered(&self, code: impl Into<Number>, topic: &str, partition: i32) {
+        let code = code.into();
         let mut state = self.state();
-        match code {
-            RDKafkaErrorCode::PurgeQueue => state.unsent += 1,
-            _ => {
-                state.failed += 1;
-                self.metrics.failed.with_label_values(&[&name(code)]).inc();
-            }
+        if code == RDKafkaErrorCode::PurgeQueue.into() {
+            state.unsent += 1;
+        } else {
+            state.failed += 1;
+            self.metrics.failed.with_label_values(&[&name(code)]).inc();
         }
         self.note(&mut state, code, topic, partition);
     }
@@ -122,7 +122,7 @@ impl Tally {
     pub fn not_taken(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
         let mut state = self.state();
         state.unsent += 1;
-        self.note(&mut state, code, topic, partition);
+        self.note(&mut state, code.into(), topic, partition);
     }
 
     /// One message cannot be delivered, whatever is done.
@@ -197,9 +197,9 @@ impl Tally {
     }
 
     /// Keeps why a message was not delivered.
-    fn note(&self, state: &mut State, code: RDKafkaErrorCode, topic: &str, partition: i32) {
+    fn note(&self, state: &mut State, code: Number, topic: &str, partition: i32) {
         *state.errors.entry(name(code)).or_default() += 1;
-        if code == RDKafkaErrorCode::Fatal {
+        if code == RDKafkaErrorCode::Fatal.into() {
             state.fatal = true;
         }
         if class(code) != Class::Refused {
