@@ -11,6 +11,7 @@ pub mod headers;
 mod login;
 mod names;
 pub mod native;
+mod nodes;
 pub mod oauth;
 mod phrases;
 pub mod promises;

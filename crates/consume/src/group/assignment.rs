@@ -174,7 +174,7 @@ impl Group<'_> {
     }
 
     /// Reads a partition that is assigned from another offset. Not by a seek, which a partition without a valid offset refuses.
-    fn move_to(&mut self, place: &TopicPartition, offset: i64) -> Result<(), Verdict> {
+    pub(super) fn move_to(&mut self, place: &TopicPartition, offset: i64) -> Result<(), Verdict> {
         if self.partitions.get(place).is_none() {
             return Ok(());
         }

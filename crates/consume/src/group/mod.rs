@@ -156,6 +156,9 @@ impl<'a> Group<'a> {
     fn partition_error(&mut self, code: RDKafkaErrorCode, place: TopicPartition, offset: i64) {
         match code {
             RDKafkaErrorCode::BadMessage => self.damaged(&place, offset),
+            // librdkafka loses its place behind a damaged batch, and asks for offsets that never were.
+            RDKafkaErrorCode::AutoOffsetReset
+                if self.partitions.get(&place).is_some_and(|slot| slot.damage.is_some()) => {}
             RDKafkaErrorCode::AutoOffsetReset => {
                 self.topics.look_again();
                 let is_known = self.placements.iter().any(|placement| {

@@ -9,9 +9,9 @@ use anyhow::{Context, Result, bail, ensure};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::block_on;
-use super::topics::options;
 use super::cluster::Cluster;
 use super::properties::index;
+use super::topics::options;
 
 /// Of a record batch, up to the field that tells its last offset.
 const HEAD: usize = 27;
