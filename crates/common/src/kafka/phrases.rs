@@ -33,6 +33,10 @@ pub enum About {
     Token,
 }
 
+/// What librdkafka says of a coordinator without KIP-848, in a line for debugging and nowhere else. That a member of such a
+/// coordinator gives up shows that it still does.
+pub(super) const NO_KIP848: &str = "ConsumerGroupHeartbeatRequest not supported by broker";
+
 /// One row.
 struct Phrase {
     /// All of these are in librdkafka's line.

@@ -244,6 +244,12 @@ impl ClientState {
             tracing::debug!(target: "librdkafka", event = "librdkafka", facility, "{line}");
             return;
         }
+        if facility == "COORD" && line.contains(phrases::NO_KIP848) {
+            let hint = "use --group-protocol classic";
+            self.refuse(&format!(
+                "the brokers do not have the group protocol consumer (KIP-848, from Kafka 4.0 on); {hint}"
+            ));
+        }
         // What ends the client comes as an error too; what ends the run is said once, with the verdict.
         let said = facility == "FATAL" || self.has_refusal();
         match level {

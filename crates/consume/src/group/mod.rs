@@ -97,6 +97,10 @@ impl<'a> Group<'a> {
         // An offset that does not exist is decided about here: librdkafka would pass records over in silence.
         properties.remove("auto.offset.reset");
         properties.fallback("auto.offset.reset", "error");
+        if properties.get("group.protocol") == Some("consumer") {
+            // The only place where librdkafka says that the brokers do not have this protocol.
+            properties.fallback("debug", "cgrp");
+        }
         let context = Context::new(Arc::clone(&client), Notes::default());
         let consumer: BaseConsumer<Context> = kafka::create(&properties, context)?;
         if !settings.subscription.is_group() {
