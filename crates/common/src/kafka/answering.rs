@@ -50,8 +50,9 @@ impl Answering {
         let new = if self.seen.is_none() { self.began.min(now) } else { now };
         self.seen = Some(now);
         let own = statistics.brokers.values().filter(|broker| broker.nodeid >= 0 && broker.source != "logical");
+        let before = std::mem::take(&mut self.nodes);
         self.nodes = own
-            .map(|broker| (broker.nodeid, answered(self.nodes.get(&broker.nodeid), broker, (new, now), false)))
+            .map(|broker| (broker.nodeid, answered(before.get(&broker.nodeid), broker, (new, now), false)))
             .collect();
         // While the group is being formed its coordinator keeps the answer to JoinGroup or SyncGroup back, rightly.
         let joins = statistics.cgrp.as_ref().is_some_and(|group| group.join_state.starts_with("wait-"));
@@ -71,6 +72,14 @@ impl Answering {
             }
         }
         self.leaderless = leaderless;
+        // A broker that was never reached may be missing in the statistics.
+        for node in self.leaders.keys() {
+            let away = || {
+                let known = before.get(node).cloned();
+                known.unwrap_or_else(|| Answered { last: new, address: "no connection to it".to_owned() })
+            };
+            self.nodes.entry(*node).or_insert_with(away);
+        }
     }
 
     /// What has been silent for this long, in a sentence: the leader of a partition that is consumed, or the coordinator
