@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use common::kafka::error::{Class, class, name, of_message, with_hint};
+use common::kafka::error::{Class, Number, class, name, of_message, with_hint};
 use common::text::grouped;
 use common::verdict::Verdict;
 use hdrhistogram::Histogram;
@@ -177,7 +177,7 @@ impl Ledger {
     /// librdkafka will never take the message that went to it, so that it was never transmitted.
     pub fn not_taken(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
         self.hand_back();
-        self.note(&mut self.state(), code, topic, partition);
+        self.note(&mut self.state(), code.into(), topic, partition);
     }
 
     /// A message of this many bytes was acknowledged this long after it was sent, or should have been.
@@ -195,7 +195,8 @@ impl Ledger {
     }
 
     /// A message came back without an acknowledgement.
-    pub fn undelivered(&self, code: RDKafkaErrorCode, transmitted: bool, topic: &str, partition: i32) {
+    pub fn undelivered(&self, code: impl Into<Number>, transmitted: bool, topic: &str, partition: i32) {
+        let code = code.into();
         let mut state = self.state();
         if transmitted {
             state.failed += 1;
@@ -305,9 +306,9 @@ impl Ledger {
     }
 
     /// Keeps why a message was not delivered.
-    fn note(&self, state: &mut State, code: RDKafkaErrorCode, topic: &str, partition: i32) {
+    fn note(&self, state: &mut State, code: Number, topic: &str, partition: i32) {
         *state.errors.entry(name(code)).or_default() += 1;
-        if code == RDKafkaErrorCode::Fatal {
+        if code == RDKafkaErrorCode::Fatal.into() {
             state.fatal = true;
         }
         if class(code) != Class::Refused {
@@ -358,7 +359,8 @@ mod tests {
     use crate::metrics::register;
 
     fn ledger(requested: Option<u64>) -> Ledger {
-        let program = Program { program: "test", version: "1", librdkafka: String::new(), features: String::new() };
+        let program =
+            Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
         Ledger::new(register(&program).unwrap().producer, requested).unwrap()
     }
 

@@ -144,6 +144,8 @@ pub struct Program {
     pub librdkafka: String,
     /// What that librdkafka was built with.
     pub features: String,
+    /// The OpenSSL in use, which is another than the one at build time where it is linked dynamically.
+    pub openssl: &'static str,
 }
 
 /// The operational log.

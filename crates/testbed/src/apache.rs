@@ -22,14 +22,18 @@ mod builder;
 mod cluster;
 mod detached;
 mod distribution;
+mod groups;
 mod pki;
 mod properties;
 mod security;
+mod storage;
+mod topics;
 
 pub use acl::Resource;
 pub use builder::Builder;
 pub use cluster::Cluster;
 pub use detached::{count_detached, stop_detached};
 pub use distribution::Distribution;
+pub use groups::Member;
 pub use pki::Pki;
 pub use security::{Sasl, Tls};

@@ -3,6 +3,8 @@
 //! What it lacks: SASL and TLS, the admin API, look-ups by time (they answer the end), and memory: it keeps about 5 MB a
 //! partition and forgets the oldest records beyond.
 
+mod requests;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};

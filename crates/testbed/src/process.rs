@@ -3,9 +3,13 @@
 mod capture;
 mod outcome;
 mod program;
+mod reader;
 mod running;
+mod throttle;
 
 pub use outcome::Outcome;
 pub use program::{Program, built};
+pub use reader::read_slowly;
 pub use running::Process;
 pub use rustix::process::Signal;
+pub use throttle::Throttle;

@@ -1,5 +1,8 @@
 //! Puts records into a topic and reads them all out again, by a client as plain as can be.
 
+mod transaction;
+mod trickle;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -12,6 +15,9 @@ use rdkafka::message::{DeliveryResult, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+pub use transaction::{Outcome, transaction};
+pub use trickle::Trickle;
 
 /// How long to produce or to read may take, all together.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -62,3 +62,26 @@ fn a_million_lines_are_captured() -> Result<()> {
     assert_eq!(outcome.stdout.lines().count(), 1_000_000);
     Ok(())
 }
+
+#[test]
+fn a_throttled_process_gets_its_share_and_goes_on_afterwards() -> Result<()> {
+    let busy = sh("while :; do :; done").spawn()?;
+    let throttle = busy.throttle(0.1);
+    // The time itself is what is tried here.
+    std::thread::sleep(Duration::from_secs(1));
+    drop(throttle);
+    let outcome = busy.stop(Signal::TERM, SOON)?;
+    let cpu = outcome.cpu.context("known on Linux")?;
+    assert!(cpu < Duration::from_millis(600), "{cpu:?} of a second");
+    Ok(())
+}
+
+#[test]
+fn a_slow_reader_gets_everything() -> Result<()> {
+    let (reader, writer) = pipe()?;
+    let process = sh("i=0; while [ $i -lt 3 ]; do echo line $i; i=$((i+1)); done").stdout(writer).spawn()?;
+    let text = testbed::process::read_slowly(reader, Duration::from_millis(10));
+    process.wait(SOON)?.expect_code(0)?;
+    assert_eq!(text.join().expect("it does not panic"), "line 0\nline 1\nline 2\n");
+    Ok(())
+}

@@ -4,7 +4,7 @@ FROM localhost/stand-in/debian:13
 # The release's newest: this image is never released.
 # hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates g++ libc6-dev make perl \
+ && apt-get install -y --no-install-recommends ca-certificates g++ libc6-dev libssl-dev make perl pkgconf \
  && rm -rf /var/lib/apt/lists/*
 COPY bin/cargo bin/rustc /usr/local/rustup/toolchains/local/bin/
 COPY lib /usr/local/rustup/toolchains/local/lib

@@ -206,7 +206,9 @@ fn help_and_version_are_for_stdout() {
     }
     let version = consumer().arg("--version").run(SOON).unwrap().expect_code(0).unwrap();
     assert!(
-        version.stdout.contains(env!("CARGO_PKG_VERSION")) && version.stdout.contains("librdkafka 2."),
+        version.stdout.contains(env!("CARGO_PKG_VERSION"))
+            && version.stdout.contains("librdkafka 2.")
+            && version.stdout.contains("OpenSSL 3."),
         "{version}"
     );
 }

@@ -4,11 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
 mod config;
+mod ends;
 mod faults;
 mod group;
 mod life;
 mod metrics;
 mod output;
 mod positions;
+mod readiness;
 mod records;
+mod refusals;
 mod support;

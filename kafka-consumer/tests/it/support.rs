@@ -7,7 +7,7 @@ use serde_json::Value;
 use testbed::http::{self, Response};
 use testbed::mock::Mock;
 use testbed::process::{Outcome, Process, Program, Signal};
-use testbed::records::{self, NewRecord};
+use testbed::records::{self, NewRecord, Trickle};
 
 /// For what should happen at once; as long as it is because machines that test are busy.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -52,6 +52,11 @@ impl Cluster {
     /// Puts records into [`TOPIC`].
     pub fn produce(&self, records: &[NewRecord]) {
         records::produce(&records::client_config(&self.mock.bootstrap_servers()), TOPIC, records).unwrap();
+    }
+
+    /// Writes to [`TOPIC`] until it is dropped: a record every `pause`, over these partitions in turn.
+    pub fn trickle(&self, partitions: &[i32], pause: Duration) -> Trickle {
+        Trickle::start(&records::client_config(&self.mock.bootstrap_servers()), TOPIC, partitions, pause).unwrap()
     }
 
     /// Puts values into a topic.
@@ -110,6 +115,11 @@ pub fn stop(process: Process, signal: Signal, code: i32) -> Outcome {
 pub fn report(outcome: &Outcome) -> Value {
     let report = outcome.events().into_iter().rfind(|event| event["event"] == "report");
     report.unwrap_or_else(|| panic!("no report\n{outcome}"))
+}
+
+/// Why a one-shot run ended, by its report.
+pub fn message(outcome: &Outcome) -> String {
+    report(outcome)["message"].as_str().unwrap_or_default().to_owned()
 }
 
 /// A running program with its admin server.

@@ -39,7 +39,8 @@ const METRICS: [(&str, &str, &[&str]); 23] = [
 
 #[test]
 fn the_metrics_are_exactly_these() {
-    let program = Program { program: "test", version: "1", librdkafka: String::new(), features: String::new() };
+    let program =
+        Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
     let registered = kafka_producer::metrics::register(&program).unwrap();
     let mut found: Vec<_> = registered
         .metrics

@@ -593,7 +593,10 @@ fn the_config_command_ends_well_when_its_reader_is_gone() {
 #[test]
 fn the_version_names_what_is_inside() {
     let outcome = run(producer().arg("--version")).expect_code(0).unwrap();
-    assert_says(&outcome.stdout, &["kafka-producer 1.", "librdkafka 2.", "ssl", "zstd", "sasl_oauthbearer"]);
+    assert_says(
+        &outcome.stdout,
+        &["kafka-producer 1.", "librdkafka 2.", "ssl", "zstd", "sasl_oauthbearer", "OpenSSL 3."],
+    );
     assert_eq!(outcome.stderr, "");
 }
 

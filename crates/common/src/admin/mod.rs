@@ -160,7 +160,8 @@ mod tests {
     use tower::ServiceExt;
 
     fn admin() -> Admin {
-        let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into() };
+        let program =
+            Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into(), openssl: "3" };
         let mut metrics = Metrics::new("test", &program).unwrap();
         let http = HttpMetrics::new(&mut metrics, &ROUTES).unwrap();
         Admin {

@@ -11,6 +11,7 @@ pub mod headers;
 mod login;
 mod names;
 pub mod native;
+mod nodes;
 pub mod oauth;
 mod phrases;
 pub mod promises;
@@ -89,11 +90,13 @@ fn alone(key: &str, value: &str) -> ClientConfig {
     client_config(&properties)
 }
 
-/// What runs: the program, the librdkafka in it and what that was built with.
+/// What runs: the program, the librdkafka in it, what that was built with, and the OpenSSL that both use.
 pub fn program(name: &'static str, version: &'static str) -> Program {
     let features = client_config(&Properties::new())
         .create_native_config()
         .and_then(|config| config.get("builtin.features"))
         .unwrap_or_default();
-    Program { program: name, version, librdkafka: rdkafka::util::get_rdkafka_version().1, features }
+    // Asked of the library that is loaded: the images take theirs from the base image.
+    let openssl = openssl::version::version();
+    Program { program: name, version, librdkafka: rdkafka::util::get_rdkafka_version().1, features, openssl }
 }

@@ -140,6 +140,19 @@ const PHRASES: &[Phrase] = &[
         hint: "check KAFKA_SECURITY_PROTOCOL or the port",
     },
     Phrase {
+        words: &["/bootstrap: ", "in state UP"],
+        about: About::Protocol,
+        class: Class::Unreachable,
+        says: |place, line| {
+            // Later it is a broker that ends, or a connection that was idle.
+            let hung_up = line.contains("Disconnected") || line.contains("Send failed: ");
+            let after = line.rsplit_once("(after ")?.1.split("ms in state").next()?.parse::<u64>().ok()?;
+            (hung_up && after < 1000)
+                .then(|| format!("{place} hung up (Disconnected) after the first request: it may want a login (SASL)"))
+        },
+        hint: "check KAFKA_SECURITY_PROTOCOL or the port",
+    },
+    Phrase {
         words: &["Failed to resolve '"],
         about: About::Name,
         class: Class::Unreachable,

@@ -151,9 +151,9 @@ fn setting(error: &clap::Error, command: &Command) -> String {
     }
 }
 
-/// The version line: the program, librdkafka, and what it was built with.
+/// The version line: the program, librdkafka, what it was built with, and the OpenSSL in use.
 pub fn version(program: &crate::metrics::Program) -> String {
-    format!("{} (librdkafka {}: {})", program.version, program.librdkafka, program.features)
+    format!("{} (librdkafka {}: {}; {})", program.version, program.librdkafka, program.features, program.openssl)
 }
 
 #[cfg(test)]

@@ -39,6 +39,9 @@ const QUESTION: Duration = Duration::from_secs(5);
 const REVOKE_COMMIT: Duration = Duration::from_secs(5);
 /// How long a look at all topics may hold the loop up.
 const METADATA: Duration = Duration::from_millis(100);
+/// A broker that has not answered for this long is silent. Statistics come each 5 s, so that ten seconds of silence are seen in
+/// time.
+const SILENCE: Duration = Duration::from_secs(8);
 /// Between two of them.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Tokens of questions that are not about the offsets of a placement.
@@ -76,6 +79,8 @@ pub(crate) struct Group<'a> {
     is_first: bool,
     /// A topic appeared that the group does not know yet.
     refresh: bool,
+    /// Since when the client has said that what was subscribed to does not exist.
+    unmatched: Option<Instant>,
     /// How long a broker may be silent.
     patience: Duration,
     /// Whether the work was established: every topic of the assignment has had an answer to a fetch.
@@ -123,6 +128,7 @@ impl<'a> Group<'a> {
             broker: None,
             asked_brokers: None,
             is_first: true,
+            unmatched: None,
             patience: patience(&settings.properties),
             refresh: false,
             is_established: false,
@@ -148,7 +154,7 @@ impl<'a> Group<'a> {
                 return Err(self.client.fatal(code, &reason));
             }
             Event::Error(code, Some((place, offset))) => self.partition_error(code, place, offset),
-            Event::Error(_, None) => {}
+            Event::Error(code, None) => self.client_error(code),
         }
         Ok(())
     }
@@ -156,6 +162,9 @@ impl<'a> Group<'a> {
     fn partition_error(&mut self, code: RDKafkaErrorCode, place: TopicPartition, offset: i64) {
         match code {
             RDKafkaErrorCode::BadMessage => self.damaged(&place, offset),
+            // librdkafka loses its place behind a damaged batch, and asks for offsets that never were.
+            RDKafkaErrorCode::AutoOffsetReset
+                if self.partitions.get(&place).is_some_and(|slot| slot.damage.is_some()) => {}
             RDKafkaErrorCode::AutoOffsetReset => {
                 self.topics.look_again();
                 let is_known = self.placements.iter().any(|placement| {
@@ -173,6 +182,16 @@ impl<'a> Group<'a> {
             | RDKafkaErrorCode::UnknownPartition
             | RDKafkaErrorCode::OffsetOutOfRange => self.topics.look_again(),
             _ => {}
+        }
+    }
+
+    /// A classic group says so of a topic that it does not find: of one given by name the topics tell more.
+    fn client_error(&mut self, code: RDKafkaErrorCode) {
+        if matches!(code, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)
+            && self.partitions.len() == 0
+        {
+            self.unmatched.get_or_insert_with(Instant::now);
+            self.membership.join();
         }
     }
 
@@ -324,7 +343,10 @@ impl<'a> Group<'a> {
     fn matches_nothing(&self, now: Instant) -> Option<String> {
         let Subscription::Group { topics, .. } = &self.settings.subscription else { return None };
         let expressions: Vec<&str> = topics.iter().map(String::as_str).filter(|topic| topic.starts_with('^')).collect();
-        (!expressions.is_empty() && self.membership.matches_nothing(now))
+        let only_expressions = expressions.len() == topics.len();
+        let unmatched = self.unmatched.is_some_and(|since| now.saturating_duration_since(since) >= kafka::topic::GRACE);
+        let matches_nothing = self.membership.matches_nothing(now) || (only_expressions && unmatched);
+        (!expressions.is_empty() && self.partitions.len() == 0 && matches_nothing)
             .then(|| format!("no topic matches {}", expressions.join(", ")))
     }
 
@@ -344,6 +366,9 @@ impl<'a> Group<'a> {
 
     /// Which partitions were not read to their end, as a sentence.
     pub fn unended(&self) -> Option<String> {
+        if self.settings.subscription.is_group() && self.membership.has_joined() && self.partitions.len() == 0 {
+            return Some("the group has assigned no partition to this member".to_owned());
+        }
         let unended: Vec<TopicPartition> = self.partitions.unended().cloned().collect();
         (self.settings.exit_at_end && !unended.is_empty())
             .then(|| format!("{} not at the end", placement::shown(&unended)))
@@ -389,7 +414,7 @@ fn patience(properties: &common::config::Properties) -> Duration {
         .get("fetch.wait.max.ms")
         .and_then(|text| text.parse().ok())
         .map_or(Duration::ZERO, Duration::from_millis);
-    kafka::answering::PATIENCE.max(wait * 2)
+    SILENCE.max(wait * 2)
 }
 
 /// A failure of librdkafka's own bookkeeping, which cannot happen short of a lack of memory.

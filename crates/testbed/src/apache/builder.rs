@@ -31,6 +31,18 @@ pub struct Builder {
     jvm_options: Vec<String>,
 }
 
+impl Cluster {
+    /// What cluster to start.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// One broker without security.
+    pub fn start() -> Result<Self> {
+        Self::builder().start()
+    }
+}
+
 impl Builder {
     /// How many brokers.
     pub fn brokers(mut self, count: u16) -> Self {

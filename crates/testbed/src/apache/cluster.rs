@@ -9,7 +9,6 @@ use tempfile::TempDir;
 
 use super::admin::Admin;
 use super::broker::{Broker, START_TIMEOUT};
-use super::builder::Builder;
 use super::distribution::Distribution;
 use super::pki::Pki;
 use super::properties::index;
@@ -28,16 +27,6 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// What cluster to start.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
-    /// One broker without security.
-    pub fn start() -> Result<Self> {
-        Self::builder().start()
-    }
-
     /// The addresses for clients, with the security that was asked for.
     pub fn bootstrap_servers(&self) -> String {
         addresses(self.brokers.iter().map(|broker| broker.ports.clients))
@@ -110,7 +99,7 @@ impl Cluster {
 
     /// Starts a broker again, with its data, after stopping it where it runs, and waits until the cluster knows it. Kafka
     /// takes it back only when its former session is over: after `broker.session.timeout.ms`, 9 s, from its end. A test of
-    /// several restarts is quicker with less of it ([`Builder::property`]).
+    /// several restarts is quicker with less of it ([`super::Builder::property`]).
     pub fn restart(&mut self, broker: i32) -> Result<()> {
         if self.brokers[index(broker)].process.is_some() {
             self.stop(broker)?;

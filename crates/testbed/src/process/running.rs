@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::Outcome;
 use super::capture::{Shared, Stream};
 use super::outcome::cpu_of_ended;
+use super::throttle::Throttle;
 
 /// A running program. Dropped, it is killed and reaped.
 pub struct Process {
@@ -129,6 +130,11 @@ impl Process {
         Ok(kill_process(self.process_id(), signal)?)
     }
 
+    /// Lets it run for this share of the time only (0.2: a fifth of a core at most), until the guard is dropped.
+    pub fn throttle(&self, share: f64) -> Throttle {
+        Throttle::start(self.process_id(), self.seen.clone(), share)
+    }
+
     /// Waits for its end and the end of its captured outputs.
     pub fn wait(mut self, timeout: Duration) -> Result<Outcome> {
         let ended = self.seen.wait(timeout, |seen| {
@@ -190,9 +196,12 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if self.status.is_none() && !self.left {
-            // A process id that is not reaped can't belong to another process.
-            let _ = kill_process(self.process_id(), Signal::KILL);
-            let _ = self.child.wait();
+            // A process id that is not reaped can't belong to another process; a throttle learns of it under the same lock.
+            self.seen.change(|seen| {
+                let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
+                let _ = self.child.wait();
+                seen.exited = true;
+            });
         }
     }
 }

@@ -21,6 +21,9 @@ const QUIET: Duration = Duration::from_millis(500);
 /// A dead broker is given up, and a restarted one taken back, after this; by default after 9 s.
 const SESSION: [(&str, &str); 2] = [("broker.session.timeout.ms", "3000"), ("broker.heartbeat.interval.ms", "500")];
 
+/// Compaction within a second or so, not within a quarter of a minute.
+const CLEANER: (&str, &str) = ("log.cleaner.backoff.ms", "500");
+
 /// May do all that the programs do.
 pub const USER: &str = "alice";
 /// May not write, and not read in a group.
@@ -72,7 +75,7 @@ impl Bench {
     pub fn one(&mut self) -> Result<&mut Cluster> {
         if self.one.is_none() {
             let builder = SESSION.iter().fold(Cluster::builder(), |builder, (key, value)| builder.property(key, value));
-            self.one = Some(builder.start()?);
+            self.one = Some(builder.property(CLEANER.0, CLEANER.1).start()?);
         }
         self.one.as_mut().context("the cluster has just been started")
     }

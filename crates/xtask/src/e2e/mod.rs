@@ -2,22 +2,30 @@
 
 mod bench;
 mod cluster;
+mod damage;
 mod delivery;
+mod ends;
+mod ends_away;
 mod faults;
+mod final_words;
 mod groups;
 mod images;
+mod leaving;
 mod namespaces;
 mod oauth;
 mod pipes;
 mod positions;
+mod readiness;
 mod refusals;
 mod replaced;
+mod replaced_producer;
 mod sasl;
 mod signals;
 mod suite;
 mod tls;
 mod token_server;
 mod topics;
+mod watch;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -50,16 +58,23 @@ enum Other {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 13] = [
+const SCENARIOS: [&[Scenario]; 20] = [
     &namespaces::SCENARIOS,
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
     &positions::SCENARIOS,
     &groups::SCENARIOS,
+    &ends::SCENARIOS,
+    &leaving::SCENARIOS,
+    &replaced::SCENARIOS,
+    &damage::SCENARIOS,
     &signals::SCENARIOS,
     &pipes::SCENARIOS,
     &faults::SCENARIOS,
-    &replaced::SCENARIOS,
+    &replaced_producer::SCENARIOS,
+    &final_words::SCENARIOS,
+    &ends_away::SCENARIOS,
+    &readiness::SCENARIOS,
     &refusals::SCENARIOS,
     &sasl::SCENARIOS,
     &oauth::SCENARIOS,

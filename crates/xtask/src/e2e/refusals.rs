@@ -1,110 +1,125 @@
-//! Final words of brokers: of the group's coordinator, about a message, about a login, and a word that nobody knows.
+//! What the brokers and the group's coordinator refuse for good: code 4 before the work has begun, the reason in the message.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use testbed::apache::Cluster;
-use testbed::mock::Mock;
-use testbed::process::{Program, Signal};
+use testbed::apache::{Cluster, Resource};
+use testbed::process::{Outcome, Program, Signal};
+use testbed::records;
 
 use super::Scenario;
-use super::bench::{ARRIVAL, Bench, Place, RUN, Report};
-use crate::consumer::{Consumer, shared};
+use super::bench::{ARRIVAL, Bench, PASSWORD, Place, STRANGER};
+use super::watch::{Watch, last_words, verdict};
+use crate::consumer::Consumer;
 
-pub(super) const SCENARIOS: [Scenario; 3] = [
+pub(super) const SCENARIOS: [Scenario; 5] = [
     Scenario {
-        name: "group-refusals",
-        claim: "an endless consumer that the group refuses for good ends with 4 within seconds, in one line that names the setting",
-        run: group,
+        name: "refused-protocol",
+        claim: "a member whose assignors the group does not have ends with 4 and says so",
+        run: protocol,
     },
     Scenario {
-        name: "message-refusals",
-        claim: "a message that no retry can deliver ends with 4 and names the topic's setting; SASL without a listener for it too",
-        run: messages,
+        name: "refused-session",
+        claim: "a session timeout that the broker does not allow ends a member with 4, and is named",
+        run: session,
     },
     Scenario {
-        name: "unknown-code",
-        claim: "an error number that librdkafka does not know is retried by the Job and named by its number",
-        run: unknown_code,
+        name: "refused-expression",
+        claim: "a regular expression without a match: an endless run waits and says so, a one-shot one ends with 4",
+        run: expression,
+    },
+    Scenario {
+        name: "refused-kip848",
+        claim: "a broker without the protocol of KIP-848 ends a member with 4, and both are named",
+        run: kip848,
+    },
+    Scenario {
+        name: "no-right-to-read",
+        claim: "Describe without Read on the topic: a one-shot run ends with 4, an endless one too or is not ready, with the reason",
+        run: no_read,
     },
 ];
 
-/// A broker that knows classic groups only.
-fn classic() -> Result<Cluster> {
-    Cluster::builder().property("group.coordinator.rebalance.protocols", "classic").start()
-}
+/// A refusal is told within seconds.
+const SECONDS: Duration = Duration::from_secs(10);
 
-fn group(bench: &mut Bench) -> Result<String> {
-    bench.forget_clusters();
-    let cluster = classic()?;
-    cluster.create_topic("refusals", 1, 1, &[])?;
-    let place = Place::new(&cluster, "refusals", "refusals");
-    let member = |group: &str, args: &[&str]| {
-        Consumer::program(bench.consumer_path(), &place.servers, &place.topic).args(["--group", group]).args(args)
-    };
-    let session = ["-X", "session.timeout.ms=1000", "-X", "heartbeat.interval.ms=300"];
-    refused(member("session", &session), &["Invalid session timeout", "group.min.session.timeout.ms"])?;
-    refused(member("kip848", &["--group-protocol", "consumer"]), &["API version not supported", "--group-protocol"])?;
-    let range = ["-X", "partition.assignment.strategy=range"];
-    let first = Consumer::start(member("assignors", &range), &shared(None)?)?;
-    first.wait_until_ready()?;
-    refused(member("assignors", &[]), &["Inconsistent group protocol", "partition.assignment.strategy"])?;
-    first.stop(Signal::TERM)?.expect_code(0)?;
-    Ok("session timeout, KIP-848 and assignors: 4 each".to_owned())
-}
-
-/// Runs a consumer that has no end of its own and must find one.
-fn refused(program: Program, words: &[&str]) -> Result<()> {
+fn in_seconds(program: Program) -> Result<Outcome> {
     let began = Instant::now();
-    let outcome = program.run(ARRIVAL)?.expect_code(4)?;
-    ensure!(began.elapsed().as_secs() < 15, "the refusal took {:?}\n{outcome}", began.elapsed());
-    let loud: Vec<_> = outcome
-        .events()
-        .into_iter()
-        .filter(|event| event.get("level").is_some_and(|level| level == "ERROR" || level == "WARN"))
-        .collect();
-    ensure!(loud.len() == 1, "one refusal is one line, not {}\n{outcome}", loud.len());
-    let message = loud.first().and_then(|event| event.get("message")?.as_str()).unwrap_or_default();
-    for word in words {
-        ensure!(message.contains(word), "{word:?} is not in {message:?}");
-    }
-    Ok(())
+    let outcome = program.run(SECONDS * 3)?;
+    ensure!(began.elapsed() < SECONDS, "it took {:?}\n{outcome}", began.elapsed());
+    Ok(outcome)
 }
 
-fn messages(bench: &mut Bench) -> Result<String> {
-    bench.forget_clusters();
-    let cluster = classic()?;
-    let folder = tempfile::tempdir()?;
-    let input = folder.path().join("old");
-    std::fs::write(&input, "{\"value\":1,\"timestamp\":1000}\n")?;
-    let settings =
-        [("compacted", ("cleanup.policy", "compact")), ("bounded", ("message.timestamp.before.max.ms", "1000"))];
-    for (topic, setting) in settings {
-        cluster.create_topic(topic, 1, 1, &[setting])?;
-    }
-    let place = |topic| Place::new(&cluster, topic, topic);
-    let keyless = Report::of(bench.producer(&place("compacted")).args(["--messages", "3", "--no-key"]).run(RUN)?, 4)?;
-    ensure!(keyless.failed == 3 && keyless.message.contains("only messages with a key"), "{keyless:?}");
-    let program = bench.producer(&place("bounded")).args(["--input-format", "json"]).arg("--input").arg(&input);
-    let old = Report::of(program.run(RUN)?, 4)?;
-    ensure!(old.failed == 1 && old.message.contains("message.timestamp.before.max.ms"), "{old:?}");
-    let login = ["--security-protocol", "SASL_PLAINTEXT", "--sasl-mechanism", "PLAIN", "--username", "u"];
-    let program = bench.producer(&place("compacted")).args(login).env("KAFKA_PASSWORD", "p");
-    let no_sasl = Report::of(program.run(RUN)?, 4)?;
-    ensure!(no_sasl.message.contains("this listener offers no SASL"), "{no_sasl:?}");
-    Ok(format!("{}\n     {}\n     {}", keyless.message, old.message, no_sasl.message))
+/// An endless and a one-shot member both end with 4 in seconds and say this.
+fn refused(program: impl Fn() -> Program, words: &[&str]) -> Result<String> {
+    let message = last_words(in_seconds(program())?, 4, words)?;
+    verdict(in_seconds(program().args(["--exit-at-end", "--timeout", "20s"]))?, 4, words)?;
+    Ok(message)
 }
 
-/// In release builds only: rdkafka turns the number into an enumeration that does not have it, which a debug build traps.
-fn unknown_code(bench: &mut Bench) -> Result<String> {
-    const NEWER: i32 = 119;
-    let mock = Mock::with_topic("newer", 1)?;
-    mock.fail_batches_with_numbers(&[NEWER]);
-    let place = Place { servers: mock.bootstrap_servers(), topic: "newer".to_owned(), run: "unknown-code".to_owned() };
-    let outcome = bench.producer(&place).args(["--messages", "1"]).run(RUN)?;
-    let json = outcome.json()?;
-    let report = Report::of(outcome, 1)?;
-    ensure!(report.failed == 1, "{report:?}");
-    ensure!(json["errors"]["119"] == 1, "the number is not named: {json}");
-    Ok(report.message)
+fn protocol(bench: &mut Bench) -> Result<String> {
+    let place = bench.topic("refused-protocol")?;
+    let assignor = |name: &str| bench.consumer(&place).args(["-X", &format!("partition.assignment.strategy={name}")]);
+    let first = Watch::ready(assignor("range"))?;
+    let said = refused(|| assignor("roundrobin"), &["protocol", &place.run])?;
+    // The one that was there is not harmed.
+    ensure!(first.readiness()?.status == 200, "{}", first.log());
+    first.stop(Signal::TERM)?.expect_code(0)?;
+    Ok(said)
+}
+
+fn session(bench: &mut Bench) -> Result<String> {
+    let place = bench.topic("refused-session")?;
+    // A broker allows 6 s to 30 minutes.
+    refused(|| bench.consumer(&place).args(["-X", "session.timeout.ms=1000"]), &["session.timeout.ms"])
+}
+
+fn expression(bench: &mut Bench) -> Result<String> {
+    let place = Place { topic: r"^no-such-topic-.*".to_owned(), ..bench.no_topic("refused-expression")? };
+    let one_shot = bench.consumer(&place).args(["--exit-at-end", "--timeout", "20s"]);
+    let message = verdict(in_seconds(one_shot)?, 4, &[&place.topic])?;
+    let refresh = ["-X", "topic.metadata.refresh.interval.ms=1000"];
+    let waiting = Watch::start(bench.consumer(&place).args(refresh))?;
+    waiting.wait_for_readiness(503, &place.topic, SECONDS)?;
+    bench.one()?.create_topic("no-such-topic-but-now", 1, 1, &[])?;
+    records::produce_values(&bench.one()?.internal_config(), "no-such-topic-but-now", &["x"])?;
+    waiting.wait_for_lines(1, ARRIVAL)?;
+    waiting.wait_for_readiness(200, "", ARRIVAL)?;
+    waiting.stop(Signal::TERM)?.expect_code(0)?;
+    Ok(message)
+}
+
+fn kip848(bench: &mut Bench) -> Result<String> {
+    let cluster = Cluster::builder().property("group.coordinator.rebalance.protocols", "classic").start()?;
+    cluster.create_topic("test", 1, 1, &[])?;
+    let place = Place::new(&cluster, "test", "refused-kip848");
+    refused(|| bench.consumer(&place).args(["--group-protocol", "consumer"]), &["KIP-848", "classic"])
+}
+
+fn no_read(bench: &mut Bench) -> Result<String> {
+    const TOPIC: &str = "described-only";
+    let cluster = bench.login()?;
+    cluster.create_topic(TOPIC, 3, 1, &[])?;
+    cluster.allow(STRANGER, &["Describe"], Resource::Topic(TOPIC))?;
+    cluster.allow(STRANGER, &["Read"], Resource::Group("no-right-to-read"))?;
+    let place = Place::new(bench.login()?, TOPIC, "no-right-to-read");
+    let login = |program: Program| {
+        let login = ["--security-protocol", "SASL_PLAINTEXT", "--sasl-mechanism", "PLAIN", "--username", STRANGER];
+        program.args(login).env("KAFKA_PASSWORD", PASSWORD)
+    };
+    let given = Consumer::program(bench.consumer_path(), &place.servers, TOPIC).args(["--partitions", "0-2"]);
+    let one_shot = ["--exit-at-end", "--timeout", "20s"];
+    let mut message = String::new();
+    for program in [bench.consumer(&place), given] {
+        let words = ["Read on the topic", TOPIC];
+        message = verdict(in_seconds(login(program.args(one_shot)))?, 4, &words)?;
+    }
+    let endless = login(bench.consumer(&place)).spawn()?;
+    let began = Instant::now();
+    let outcome = endless.wait(SECONDS * 2);
+    // Established is the first answered fetch, which never comes.
+    let outcome = outcome.map_err(|error| error.context("an endless run is neither ended nor refused"))?;
+    ensure!(began.elapsed() < SECONDS, "it took {:?}\n{outcome}", began.elapsed());
+    last_words(outcome, 4, &["Read on the topic", TOPIC])?;
+    Ok(message)
 }

@@ -81,6 +81,8 @@ mod tests {
         });
         assert_eq!(producer, consumer);
         assert!(producer.contains("AS build"));
+        // The OpenSSL that the crates bring along is of a branch that has ended.
+        assert!(producer.lines().any(|line| line == "ENV OPENSSL_NO_VENDOR=1"));
     }
 
     #[test]

@@ -6,8 +6,10 @@ use super::set::{Object, Problems, Set, at, list_at, map_at, text};
 
 /// On every object and every pod.
 const LABELS: [&str; 4] = ["name", "component", "part-of", "version"];
+/// Whose pods they are.
+const PART_OF: &str = "app.kubernetes.io/part-of";
 /// A selector cannot be changed later, so it names only what never changes.
-const STABLE: [&str; 2] = ["app.kubernetes.io/name", "app.kubernetes.io/component"];
+const STABLE: [&str; 3] = ["app.kubernetes.io/name", "app.kubernetes.io/component", PART_OF];
 /// What is versioned with this repository.
 const OURS: &str = "kafka-clients";
 
@@ -20,8 +22,23 @@ pub fn check(set: &Set) -> Problems {
             labels(object, pod.metadata, "the pod's ", &mut problems);
         }
         selectors(set, object, &mut problems);
+        policy(object, &mut problems);
     }
     problems
+}
+
+/// A policy holds for our pods only: others in the namespace, which may be somebody else's, keep their network.
+fn policy(object: &Object, problems: &mut Problems) {
+    if object.kind() != "NetworkPolicy" {
+        return;
+    }
+    let selected = object.at("/spec/podSelector/matchLabels").get(PART_OF).and_then(Value::as_str).unwrap_or_default();
+    if selected.is_empty() || selected != text(at(&object.value, "/metadata/labels"), "/app.kubernetes.io~1part-of") {
+        problems.push(object.problem(format!(
+            "podSelector has to select by {PART_OF}, with the policy's own: otherwise it holds for pods of others in \
+             the namespace too"
+        )));
+    }
 }
 
 fn labels(object: &Object, metadata: &Value, whose: &str, problems: &mut Problems) {

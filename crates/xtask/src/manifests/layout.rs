@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::code::{Program, is_of};
+use super::references::CREDENTIALS;
 use super::set::{Object, Problems, Set, at, list_at, map_at, text};
 
 const KUSTOMIZATION: &str = "infra/kustomization.yaml";
@@ -32,6 +33,10 @@ pub fn check(set: &Set) -> Result<Problems> {
     let secret = set.file(SECRET)?;
     for (key, _) in map_at(&secret.value, "/stringData").iter().filter(|(_, value)| *value != "") {
         problems.push(secret.problem(format!("{key} has a value: a Secret does not belong into a repository")));
+    }
+    let keys: Vec<_> = map_at(&secret.value, "/stringData").keys().map(String::as_str).collect();
+    if BTreeSet::from_iter(keys.iter().copied()) != BTreeSet::from(CREDENTIALS) {
+        problems.push(secret.problem(format!("has the keys {keys:?}, the pods may ask for {CREDENTIALS:?}")));
     }
     Ok(problems)
 }

@@ -148,6 +148,15 @@ fn beyond_pod(pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
     if !at(pod.spec, "/securityContext/runAsUser").is_u64() {
         problem("runAsUser has to be a number: the kubelet cannot tell of a name that it is not root".into());
     }
+    for volume in list_at(pod.spec, "/volumes") {
+        for source in list_at(volume, "/projected/sources").chain([volume]) {
+            let whole = source.get("secret").is_some_and(|secret| list_at(secret, "/items").next().is_none());
+            if whole {
+                let name = text(volume, "/name");
+                problem(format!("volume {name}: its Secret has to have items, or whatever is put into it is mounted"));
+            }
+        }
+    }
     if text(pod.spec, "/serviceAccountName").is_empty() {
         problem("serviceAccountName is missing".into());
     }

@@ -95,6 +95,20 @@ fn labels_finds_missing_labels_and_selectors_that_find_nothing() {
 }
 
 #[test]
+fn labels_finds_a_policy_that_holds_for_pods_of_others() {
+    let mut policies = 0;
+    for policy in files().objects.into_iter().filter(|object| object.kind() == "NetworkPolicy") {
+        let found = |pointer: &str, value| finds(labels::check, &policy.path, pointer, value, "pods of others");
+        found("/spec/podSelector", json!({}));
+        found("/spec/podSelector/matchLabels", json!({"app.kubernetes.io/component": "consumer"}));
+        found("/spec/podSelector/matchLabels/app.kubernetes.io~1part-of", json!("other"));
+        found("/spec/podSelector", Value::Null);
+        policies += 1;
+    }
+    assert!(policies > 5, "{policies}");
+}
+
+#[test]
 fn references_finds_names_that_lead_nowhere() {
     let found = |path: &str, pointer: &str, value, expected| finds(references::check, path, pointer, value, expected);
     let env = |number: usize| format!("{CONTAINER}/env/{number}/valueFrom/secretKeyRef");
@@ -104,7 +118,7 @@ fn references_finds_names_that_lead_nowhere() {
     found(JOB, &format!("{}/key", env(4)), json!("user"), "nobody puts user into it");
     let items = format!("{POD}/volumes/0/secret/items");
     found(JOB, &items, Value::Null, "mounts all of the Secret kafka-clients");
-    found(JOB, &format!("{items}/0/key"), json!("token"), "nobody puts token into it");
+    found(JOB, &format!("{items}/0/key"), json!("plugin.so"), "nobody puts plugin.so into it");
     found(JOB, &format!("{POD}/serviceAccountName"), json!("x"), "there is no ServiceAccount x");
     found(JOB, &format!("{CONTAINER}/volumeMounts/0/name"), json!("x"), "mounts x, which is no volume");
     found(JOB, &format!("{CONTAINER}/volumeMounts"), Value::Null, "mounted nowhere");
@@ -130,6 +144,7 @@ fn security_finds_each_thing_that_restricted_forbids() {
         found(&format!("{POD}/{shared}"), json!(true), shared);
     }
     found(&format!("{POD}/volumes/0/hostPath"), json!({"path": "/"}), "the kind hostPath");
+    found(&format!("{POD}/volumes/0/secret/items"), Value::Null, "its Secret has to have items");
     found(&format!("{pod}/sysctls"), json!([{"name": "kernel.msgmax", "value": "1"}]), "sysctl kernel.msgmax");
     found(&format!("{pod}/runAsNonRoot"), Value::Null, "runAsNonRoot");
     found(&format!("{pod}/runAsUser"), json!(0), "runAsUser 0");
@@ -176,6 +191,7 @@ fn layout_finds_numbers_that_differ() {
     found(hpa, "/spec/maxReplicas", json!(7), "7 consumers for 6 partitions");
     found("infra/compose/log4j2.yaml", "/Configuration/Loggers/Root/level", json!("DEBUG"), "differs from");
     found("infra/k8s/secret.yaml.example", "/stringData/password", json!("x"), "password has a value");
+    found("infra/k8s/secret.yaml.example", "/stringData/more", json!(""), "the pods may ask for");
     found(CONFIG, "/apiVersion", json!("example.com/v1"), "not part of Kubernetes");
     found(CONFIG, "/kind", json!("Secret"), "does not say that it is a secret");
 }

@@ -13,7 +13,8 @@ use crate::kafka::{ClientState, create};
 use crate::metrics::{ClientMetrics, Metrics, Program};
 
 fn state() -> Arc<ClientState> {
-    let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into() };
+    let program =
+        Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into(), openssl: "3" };
     let metrics = ClientMetrics::new(&mut Metrics::new("test", &program).unwrap()).unwrap();
     Arc::new(ClientState::new("topic test".to_owned(), metrics, None))
 }

@@ -27,7 +27,8 @@ fn respond(stream: &mut TcpStream, status: &str, body: &str) {
 }
 
 fn state(endpoint: &Fake) -> Arc<ClientState> {
-    let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into() };
+    let program =
+        Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into(), openssl: "3" };
     let metrics = ClientMetrics::new(&mut Metrics::new("test", &program).unwrap()).unwrap();
     let tokens = TokenSource::new(Oauth {
         token_url: format!("http://{}/token", endpoint.address()),

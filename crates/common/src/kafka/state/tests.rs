@@ -4,7 +4,8 @@ use super::*;
 use crate::metrics::{Metrics, Program};
 
 fn state() -> Arc<ClientState> {
-    let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into() };
+    let program =
+        Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into(), openssl: "3" };
     Arc::new(ClientState::new(
         "topic test".to_owned(),
         ClientMetrics::new(&mut Metrics::new("test", &program).unwrap()).unwrap(),

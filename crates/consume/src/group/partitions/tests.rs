@@ -7,7 +7,8 @@ fn place(partition: i32) -> TopicPartition {
 }
 
 fn partitions(ends: &[(i32, Option<i64>)]) -> Partitions {
-    let program = Program { program: "test", version: "1", librdkafka: "2".into(), features: String::new() };
+    let program =
+        Program { program: "test", version: "1", librdkafka: "2".into(), features: String::new(), openssl: "3" };
     let mut partitions = Partitions::new(LoopMetrics::new(&mut Metrics::new("test", &program).unwrap()).unwrap());
     for (partition, end) in ends {
         partitions.add(place(*partition), 0, NONE, *end);

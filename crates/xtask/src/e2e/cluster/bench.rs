@@ -8,34 +8,16 @@ use serde_json::Value;
 use super::Args;
 use super::jobs::{self, Job};
 use super::kubectl::{Kubectl, Seen, list, number, text, until};
+use super::leftovers::{self, Note};
 use super::logs::Logs;
 use super::manifests::Manifests;
+pub use super::names::{
+    BROKER, BROKER_FOLDER, CONSUMERS, LONG, MONITORING, PROGRAMS, PROGRAMS_FOLDER, READY, SOON, WORK,
+};
+use super::obstacles::Obstacles;
 use super::toolbox::Toolbox;
 use super::volume::Volume;
 use crate::terminal::Step;
-
-/// The programs' namespace.
-pub const PROGRAMS: &str = "kafka-clients";
-/// The broker's.
-pub const BROKER: &str = "kafka";
-/// Who may fetch metrics.
-pub const MONITORING: &str = "monitoring";
-/// Of this suite: neither the programs' nor monitoring's.
-pub const WORK: &str = "kafka-clients-e2e";
-/// The pods of the consumer.
-pub const CONSUMERS: &str = "app.kubernetes.io/name=kafka-consumer";
-
-/// The folder of the broker, and of the programs.
-pub const BROKER_FOLDER: &str = "kafka/single";
-/// See [`BROKER_FOLDER`].
-pub const PROGRAMS_FOLDER: &str = "k8s";
-
-/// How long an installation may take until all of it is ready: images may have to be pulled.
-pub const READY: Duration = Duration::from_secs(420);
-/// How long a rollout, or the end of a Job, may take.
-pub const LONG: Duration = Duration::from_secs(300);
-/// How long anything may take that the cluster does by itself at once.
-pub const SOON: Duration = Duration::from_secs(90);
 
 /// A cluster with what the suite has put there.
 pub struct Bench {
@@ -49,6 +31,8 @@ pub struct Bench {
     volume: Option<Volume>,
     /// Namespaces that the suite has made beside those of the manifests.
     made: Vec<String>,
+    /// For the next run, should this one be killed.
+    note: Note,
     installed: bool,
 }
 
@@ -60,10 +44,10 @@ impl Bench {
         let server = kubectl.run(&["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"])?;
         let nodes = kubectl.items(&["get", "nodes"])?.len();
         println!("Kubernetes {} at {server}, {nodes} node(s)", text(&version, "/serverVersion/gitVersion"));
+        leftovers::remove(&kubectl, args.reuse)?;
         for namespace in [PROGRAMS, BROKER, WORK] {
-            let found = kubectl.run(&["get", "namespace", namespace, "--ignore-not-found", "-o", "name"])?;
             ensure!(
-                found.is_empty() || args.reuse,
+                !leftovers::exists(&kubectl, namespace)? || args.reuse,
                 "the namespace {namespace} exists: this suite would change and then delete what is in it. With --reuse it does"
             );
         }
@@ -78,16 +62,18 @@ impl Bench {
             toolbox: args.toolbox.clone(),
             volume: None,
             made: Vec::new(),
+            note: Note::of_this_run(&[PROGRAMS, BROKER])?,
             installed: false,
         };
-        bench.namespace(WORK)?;
+        bench.note.begin(&bench.kubectl)?;
         bench.volume = Volume::if_needed(&bench.kubectl, &bench.toolbox)?;
         Ok(bench)
     }
 
     /// Makes a namespace that is missing. Those of the suite's own go at the end.
     pub fn namespace(&mut self, name: &str) -> Result<()> {
-        if self.kubectl.run(&["get", "namespace", name, "--ignore-not-found", "-o", "name"])?.is_empty() {
+        if !leftovers::exists(&self.kubectl, name)? {
+            self.note.add(&self.kubectl, name)?;
             self.kubectl.run(&["create", "namespace", name])?;
             self.made.push(name.to_owned());
         }
@@ -135,7 +121,9 @@ impl Bench {
 
     /// Waits until exactly so many pods of the consumer are there, all of them ready.
     pub fn settled(&self, count: usize, timeout: Duration) -> Result<()> {
+        let mut obstacles = Obstacles::of(&self.kubectl, PROGRAMS);
         until(timeout, &format!("{count} ready consumers and no other"), || {
+            obstacles.look()?;
             let pods = self.consumers()?;
             let ready = pods.iter().filter(|pod| is_ready(pod)).count();
             Ok(Seen::when(ready == count && pods.len() == count, format!("{ready} of {} ready", pods.len())))
@@ -200,6 +188,11 @@ impl Bench {
         })
     }
 
+    /// Leaves everything in the cluster, for a run with `--reuse`.
+    pub fn keep(&self) -> Result<()> {
+        leftovers::forget(&self.kubectl)
+    }
+
     /// Deletes what the suite has made.
     pub fn remove(&self) -> Result<()> {
         let step = Step::begin("removing everything");
@@ -209,7 +202,8 @@ impl Bench {
         if let Some(volume) = &self.volume {
             volume.remove()?;
         }
-        for namespace in &self.made {
+        // The one with the note last.
+        for namespace in self.made.iter().map(String::as_str).chain([WORK]) {
             self.kubectl.delete(&["namespace", namespace], LONG)?;
         }
         step.end();

@@ -9,6 +9,7 @@ use testbed::process::Outcome;
 use super::Scenario;
 use super::bench::{Bench, CONSUMERS, LONG, PROGRAMS, SOON, is_ready, name};
 use super::kubectl::{Kubectl, Seen, list, number, text, until};
+use super::leftovers;
 use crate::e2e::bench::{expect_exactly_once, wait_for_messages};
 
 pub(super) const SCENARIOS: [Scenario; 2] = [
@@ -71,7 +72,7 @@ fn drain(bench: &mut Bench) -> Result<String> {
     let logs = bench.logs("drain")?;
     wait_for_messages(logs.received(), MESSAGES / 30)?;
 
-    let cordoned = Cordoned { kubectl: bench.kubectl.clone(), node: node.clone() };
+    let cordoned = Cordoned::new(&bench.kubectl, &node)?;
     // Only our pods: the cluster may be somebody's.
     let (selector, timeout) = (format!("--pod-selector={CONSUMERS}"), format!("--timeout={}s", limit.as_secs()));
     let drained = bench.kubectl.outcome_within(limit + SOON, &["drain", &node, &selector, &timeout])?;
@@ -127,9 +128,16 @@ struct Cordoned {
     node: String,
 }
 
+impl Cordoned {
+    fn new(kubectl: &Kubectl, node: &str) -> Result<Self> {
+        leftovers::cordon(kubectl, node)?;
+        Ok(Self { kubectl: kubectl.clone(), node: node.to_owned() })
+    }
+}
+
 impl Drop for Cordoned {
     fn drop(&mut self) {
-        if let Err(error) = self.kubectl.run(&["uncordon", &self.node]) {
+        if let Err(error) = leftovers::uncordon(&self.kubectl, &self.node) {
             eprintln!("kubectl uncordon {} has to be run by hand: {error:#}", self.node);
         }
     }

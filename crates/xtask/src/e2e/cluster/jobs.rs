@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::bench::PROGRAMS;
 use super::kubectl::{Kubectl, Seen, list, number, text, until};
+use super::names::PROGRAMS;
+use super::obstacles::Obstacles;
 
 /// A Job in the cluster. Dropped, it is deleted.
 pub struct Job {
@@ -100,7 +101,9 @@ impl Drop for Job {
 
 /// Waits for the end of a Job of this name.
 pub fn ended(kubectl: &Kubectl, name: &str, timeout: Duration) -> Result<Ended> {
+    let mut obstacles = Obstacles::of(kubectl, PROGRAMS);
     let (complete, reason, uid) = until(timeout, &format!("the end of the Job {name}"), || {
+        obstacles.look()?;
         let job = kubectl.json(&["get", "job", "-n", PROGRAMS, name])?;
         let end = list(&job, "/status/conditions").iter().find(|condition| {
             text(condition, "/status") == "True" && ["Complete", "Failed"].contains(&text(condition, "/type"))

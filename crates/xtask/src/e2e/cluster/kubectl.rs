@@ -11,6 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use testbed::process::{Outcome, Process, Program};
 
+use super::obstacles::Obstacles;
+
 /// How long a call may take that waits for nothing.
 const CALL: Duration = Duration::from_secs(60);
 /// Beyond the time that kubectl itself was told to wait.
@@ -104,16 +106,29 @@ impl Kubectl {
         Ok(())
     }
 
-    /// Waits by `kubectl wait`, which fails when the time is over or nothing is there to be waited for.
+    /// Waits by `kubectl wait`, which fails when the time is over or nothing is there to be waited for; and at once when a pod of
+    /// the namespace cannot start.
     pub fn wait(&self, namespace: &str, what: &str, condition: &str, timeout: Duration) -> Result<()> {
         let (condition, limit) = (format!("--for={condition}"), format!("--timeout={}s", timeout.as_secs()));
-        self.run_within(timeout + MARGIN, &["wait", "-n", namespace, what, &condition, &limit]).map(drop)
+        self.watched(namespace, timeout, &["wait", "-n", namespace, what, &condition, &limit])
     }
 
-    /// Waits for a rollout to be complete.
+    /// Waits for a rollout to be complete; fails at once when a pod of the namespace cannot start.
     pub fn rolled_out(&self, namespace: &str, what: &str, timeout: Duration) -> Result<()> {
         let limit = format!("--timeout={}s", timeout.as_secs());
-        self.run_within(timeout + MARGIN, &["rollout", "status", "-n", namespace, what, &limit]).map(drop)
+        self.watched(namespace, timeout, &["rollout", "status", "-n", namespace, what, &limit])
+    }
+
+    /// Runs it to its end, unless a pod of the namespace has an obstacle that no waiting removes.
+    fn watched(&self, namespace: &str, timeout: Duration, args: &[&str]) -> Result<()> {
+        let mut obstacles = Obstacles::of(self, namespace);
+        let process = self.program(args)?.spawn()?;
+        let began = Instant::now();
+        while process.is_running() && began.elapsed() < timeout + MARGIN {
+            thread::sleep(LOOK);
+            obstacles.look().with_context(|| format!("kubectl {}", args.join(" ")))?;
+        }
+        said(args, process.wait(MARGIN)?).map(drop).with_context(|| obstacles.told())
     }
 
     /// Deletes it, if it is there, and waits until it is gone.

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::bench::PROGRAMS_FOLDER;
 use super::kubectl::{Kubectl, text};
+use super::names::PROGRAMS_FOLDER;
 use crate::manifests::set;
 use crate::programs;
 

@@ -20,17 +20,25 @@ pub(super) const SCENARIOS: [Scenario; 1] = [Scenario {
 
 /// Topic and group.
 const NAME: &str = "out-of-memory";
-/// A second topic, which only one of the two consumers reads, with more in its only partition than fits into [`LIMIT`]: 60 MB.
-const BALLAST: [(&str, &str); 4] = [
+/// A second topic, which only one of the two consumers reads. In its only partition is one batch: some kilobytes on the wire, and
+/// 60 MB for whoever unpacks it, whatever limits there are for what is fetched at a time.
+const BALLAST: [(&str, &str); 6] = [
     ("KAFKA_TOPIC", "out-of-memory-ballast"),
     ("PRODUCER_MESSAGES", "6000"),
-    ("PRODUCER_SIZE", "10KiB"),
+    ("PRODUCER_COMPRESSION", "zstd"),
+    // Longer than the producer needs to hand over all of it.
+    ("PRODUCER_LINGER", "10s"),
     ("PRODUCER_CREATE_TOPIC", "1:1"),
+    (
+        "KAFKA_PROPERTIES",
+        "batch.size=67108864;batch.num.messages=10000;message.max.bytes=67108864;queue.buffering.max.kbytes=131072",
+    ),
 ];
+/// Of a value of the ballast, all bytes the same.
+const VALUE: usize = 10 << 10;
+/// Enough for a consumer, and not for that batch.
 const LIMIT: &str = "32Mi";
 const BOTH: (&str, &str) = ("KAFKA_TOPIC", "out-of-memory,out-of-memory-ballast");
-/// The mistake: to fetch as much at a time as there is.
-const GREEDY: (&str, &str) = ("KAFKA_PROPERTIES", "fetch.message.max.bytes=33554432");
 /// The ballast would only fill the node's log files.
 const NO_VALUES: (&str, &str) = ("CONSUMER_NO_VALUES", "true");
 /// The steady load meanwhile: two minutes.
@@ -39,7 +47,9 @@ const RUN: &str = "out-of-memory-load";
 
 fn out_of_memory(bench: &mut Bench) -> Result<String> {
     bench.installed()?;
-    bench.job("out-of-memory-ballast", &BALLAST)?.delivered(6_000, LONG)?;
+    let value = "x".repeat(VALUE);
+    let ballast = [&BALLAST[..], &[("PRODUCER_VALUE", value.as_str())]].concat();
+    bench.job("out-of-memory-ballast", &ballast)?.delivered(6_000, LONG)?;
     let steady = Copy::new(bench, "e2e-steady", NAME)?;
     steady.apply()?;
     let logs = Logs::follow(&bench.kubectl, PROGRAMS, &Copy::selector(NAME), RUN)?;
@@ -55,7 +65,7 @@ fn out_of_memory(bench: &mut Bench) -> Result<String> {
     wait_for_messages(logs.received(), 1_000)?;
 
     let mut greedy = Copy::new(bench, "e2e-greedy", NAME)?;
-    greedy.variables(&[BOTH, NO_VALUES, GREEDY])?;
+    greedy.variables(&[BOTH, NO_VALUES])?;
     greedy.memory(LIMIT)?;
     greedy.apply()?;
     let code = until(LONG, "a consumer killed for its memory and restarted", || {
@@ -74,7 +84,7 @@ fn out_of_memory(bench: &mut Bench) -> Result<String> {
     wait_until(logs.received(), Duration::from_secs(30), |received| received.distinct() >= then + 500)?;
     let restarted: u64 = greedy.pods()?.iter().map(restarts).sum();
 
-    // The cure.
+    // The cure: as much memory as the manifests give.
     let mut cured = Copy::new(bench, "e2e-greedy", NAME)?;
     cured.variables(&[BOTH, NO_VALUES])?;
     cured.apply()?;

@@ -9,11 +9,15 @@ mod forward;
 mod install;
 mod jobs;
 mod kubectl;
+mod leftovers;
 mod limits;
 mod logs;
 mod manifests;
 mod memory;
+mod names;
+mod neighbour;
 mod network;
+mod obstacles;
 mod probes;
 mod rollout;
 mod schemas;
@@ -57,9 +61,10 @@ pub struct Args {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them, in an order in which an early one's failure explains a later one's.
-const SCENARIOS: [&[Scenario]; 11] = [
+const SCENARIOS: [&[Scenario]; 12] = [
     &install::SCENARIOS,
     &network::SCENARIOS,
+    &neighbour::SCENARIOS,
     &disruption::SCENARIOS,
     &rollout::SCENARIOS,
     &changes::SCENARIOS,
@@ -76,8 +81,10 @@ pub fn run(args: &Args) -> Result<bool> {
     let Some(scenarios) = args.chosen.of(SCENARIOS.into_iter().flatten())? else { return Ok(true) };
     let mut bench = Bench::new(args)?;
     let passed = suite::run(&scenarios, &mut bench, Bench::disturbed);
-    if !args.keep {
-        bench.remove()?;
+    if args.keep {
+        bench.keep()?
+    } else {
+        bench.remove()?
     }
     Ok(passed)
 }

@@ -23,7 +23,8 @@ fn traffic(bench: &mut Bench) -> Result<String> {
     bench.installed()?;
     bench.namespace(MONITORING)?;
     let labels = json!({"app.kubernetes.io/name": "toolbox"});
-    let inside = bench.toolbox(PROGRAMS, "toolbox", &labels)?;
+    let ours = json!({"app.kubernetes.io/name": "toolbox", "app.kubernetes.io/part-of": "kafka-clients"});
+    let inside = bench.toolbox(PROGRAMS, "toolbox", &ours)?;
     let monitoring = bench.toolbox(MONITORING, "kafka-clients-e2e", &labels)?;
     let stranger = bench.toolbox(WORK, "stranger", &labels)?;
     let (inside_ip, stranger_ip) = (inside.ip()?, stranger.ip()?);

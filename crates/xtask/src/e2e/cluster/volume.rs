@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::bench::WORK;
 use super::kubectl::{Kubectl, list, text};
+use super::names::WORK;
 
 const NAME: &str = "kafka-clients-e2e";
 /// On the node. What is in it goes at the end.
@@ -40,9 +40,11 @@ impl Volume {
             .find(|node| node.pointer("/spec/unschedulable").is_none() && list(node, "/spec/taints").is_empty());
         let node = text(node.context("no node takes pods")?, "/metadata/labels/kubernetes.io~1hostname").to_owned();
         let volume = Self { kubectl: kubectl.clone(), toolbox: toolbox.to_owned(), node };
-        if !kubectl.run(&["get", "persistentvolume", NAME, "--ignore-not-found", "-o", "name"])?.is_empty() {
+        if volume.is_in_use()? {
             return Ok(Some(volume));
         }
+        // One that an earlier run has left is bound to a claim that is gone: no other would ever get it.
+        kubectl.delete(&["persistentvolume", NAME], POD)?;
         volume.on_node("made", &format!("rm -rf /node/{FOLDER} && mkdir /node/{FOLDER}"))?;
         kubectl.send(
             &["apply", "-f", "-"],
@@ -61,6 +63,31 @@ impl Volume {
             }),
         )?;
         Ok(Some(volume))
+    }
+
+    /// Whether it is there, and the claim too that it is bound to.
+    fn is_in_use(&self) -> Result<bool> {
+        let said = self.kubectl.run(&["get", "persistentvolume", NAME, "--ignore-not-found", "-o", "json"])?;
+        if said.trim().is_empty() {
+            return Ok(false);
+        }
+        let volume: Value = serde_json::from_str(&said)?;
+        let claim = ["/namespace", "/name", "/uid"].map(|field| text(&volume, &format!("/spec/claimRef{field}")));
+        let [namespace, name, uid] = claim;
+        if name.is_empty() {
+            return Ok(false);
+        }
+        let get = [
+            "get",
+            "persistentvolumeclaim",
+            "-n",
+            namespace,
+            name,
+            "--ignore-not-found",
+            "-o",
+            "jsonpath={.metadata.uid}",
+        ];
+        Ok(self.kubectl.run(&get)? == uid)
     }
 
     /// Takes all of it away, once nobody uses it.

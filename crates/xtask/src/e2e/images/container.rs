@@ -1,5 +1,6 @@
 //! Containers that are confined as in the manifests, and go when their test ends.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -38,6 +39,8 @@ pub enum Root {
 pub struct Container<'a> {
     runtime: &'a Runtime,
     name: String,
+    /// Files and folders of this machine that it sees, with where it sees them.
+    mounts: Vec<String>,
 }
 
 impl Runtime {
@@ -62,7 +65,8 @@ impl Runtime {
 
     /// One of a new name.
     pub fn container(&self, name: &str) -> Container<'_> {
-        Container { runtime: self, name: format!("kafka-test-{name}-{:08x}", fastrand::u32(..)) }
+        let name = format!("kafka-test-{name}-{:08x}", fastrand::u32(..));
+        Container { runtime: self, name, mounts: Vec::new() }
     }
 
     fn command(&self) -> Command {
@@ -81,6 +85,12 @@ impl Runtime {
 }
 
 impl Container<'_> {
+    /// The same, with a file or folder of this machine at a place where it can be read.
+    pub fn mounted(mut self, from: &Path, to: &str) -> Self {
+        self.mounts.push(format!("--volume={}:{to}:ro", from.display()));
+        self
+    }
+
     /// The flags of `run`, up to the image: the security context and the limits of the manifests, and the machine's network,
     /// where the broker is.
     fn arguments(&self, root: Root) -> Vec<String> {
@@ -93,6 +103,7 @@ impl Container<'_> {
         // Where the engine itself is confined it may not raise these.
         arguments.extend(["--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096"].map(str::to_owned));
         arguments.push("--log-driver=none".to_owned());
+        arguments.extend(self.mounts.clone());
         if root == Root::ReadOnly {
             arguments.push("--read-only".to_owned());
             if self.runtime.engine == Engine::Podman {

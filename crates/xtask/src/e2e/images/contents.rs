@@ -14,7 +14,7 @@ pub(super) const SCENARIOS: [Scenario; 1] = [Scenario {
 
 /// The bar, in bytes.
 const LARGEST: u64 = 45_000_000;
-const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
+pub(super) const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
 const SHELLS: [&str; 11] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "csh", "fish", "busybox", "toybox", "env"];
 const PACKAGE_MANAGERS: [&str; 11] =
     ["apt", "apt-get", "dpkg", "dpkg-deb", "apk", "rpm", "yum", "dnf", "microdnf", "pip", "cargo"];
@@ -52,7 +52,7 @@ fn problems(program: &str, image: &Image) -> Vec<String> {
             problems.push(format!("the program is not stripped: it has {section}"));
         }
     }
-    for name in [format!("kafka-{program}"), "rdkafka".to_owned(), "openssl-src".to_owned()] {
+    for name in [format!("kafka-{program}"), "rdkafka".to_owned(), "openssl-sys".to_owned()] {
         if !image.crates.contains(&name) {
             problems.push(format!("the program's list of dependencies does not have {name}"));
         }
@@ -173,7 +173,8 @@ mod tests {
                 File { kind: Kind::Folder, owner: (65532, 65532), ..file("home/nonroot", 0o700, 0) },
             ],
             sections: vec![".text".into(), ".dep-v0".into()],
-            crates: ["kafka-consumer", "rdkafka", "openssl-src"].map(str::to_owned).into(),
+            crates: ["kafka-consumer", "rdkafka", "openssl-sys"].map(str::to_owned).into(),
+            ..Image::default()
         }
     }
 

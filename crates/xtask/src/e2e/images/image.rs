@@ -1,7 +1,8 @@
-//! An image taken apart: its configuration, all its files, and the sections of its program.
+//! An image taken apart: its configuration, all its files and packages, and what its program says of itself.
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -10,6 +11,11 @@ use serde_json::Value;
 use tar::{Archive, EntryType};
 
 use super::container::Runtime;
+
+/// Where distroless says which packages it is made of.
+const PACKAGES: &str = "var/lib/dpkg/status.d/";
+/// The section that cargo-auditable writes.
+const DEPENDENCIES: &str = ".dep-v0";
 
 /// What an engine knows and has of an image.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +28,12 @@ pub struct Image {
     pub sections: Vec<String>,
     /// Names of the crates that its program says it is made of.
     pub crates: Vec<String>,
+    /// The shared libraries that its program names.
+    pub needed: Vec<String>,
+    /// The versions of OpenSSL that are named inside its program: those of a library that was linked into it.
+    pub openssl: Vec<String>,
+    /// The Debian packages that it says it is made of, with their versions.
+    pub packages: BTreeMap<String, String>,
 }
 
 /// A file, folder, link or device in an image.
@@ -64,7 +76,7 @@ impl Image {
     /// Takes one apart. `program` is the path of its program in it.
     pub fn take_apart(runtime: &Runtime, name: &str, program: &str) -> Result<Self> {
         let archive = runtime.container("export").export(name)?;
-        let (mut files, mut bytes) = (Vec::new(), Vec::new());
+        let (mut files, mut bytes, mut packages) = (Vec::new(), Vec::new(), BTreeMap::new());
         for entry in Archive::new(archive.as_slice()).entries()? {
             let mut entry = entry?;
             let capable = match entry.pax_extensions()? {
@@ -82,13 +94,27 @@ impl Image {
             let path = entry.path()?.to_string_lossy().trim_start_matches("./").trim_matches('/').to_owned();
             let (mode, owner) = (header.mode()? & 0o7777, (header.uid()?, header.gid()?));
             files.push(File { path, kind, mode, owner, size: entry.size(), capable });
-            if files.last().is_some_and(|file| file.path == program) {
+            let path = files.last().map(|file: &File| file.path.as_str()).unwrap_or_default();
+            if path == program {
                 entry.read_to_end(&mut bytes)?;
+            } else if path.starts_with(PACKAGES) && !path.ends_with(".md5sums") {
+                let mut text = String::new();
+                entry.read_to_string(&mut text)?;
+                packages.extend(package(&text));
             }
         }
         ensure!(!files.is_empty(), "{name} has no files");
-        let (sections, crates) = if bytes.is_empty() { Default::default() } else { look_into(&bytes)? };
-        Ok(Self { files, sections, crates, ..Self::inspect(runtime, name)? })
+        let inspected = Self { files, packages, ..Self::inspect(runtime, name)? };
+        if bytes.is_empty() {
+            return Ok(inspected);
+        }
+        let openssl = versions_of_openssl(&bytes);
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("program");
+        std::fs::write(&path, bytes)?;
+        let sections = sections(&path)?;
+        let crates = if sections.iter().any(|name| name == DEPENDENCIES) { crates(&path)? } else { Vec::new() };
+        Ok(Self { sections, crates, needed: needed(&path)?, openssl, ..inspected })
     }
 
     /// A text of the configuration, by its JSON pointer; empty when there is none.
@@ -115,30 +141,81 @@ impl Image {
     }
 }
 
-/// The names of a program's sections, and of the crates that cargo-auditable has written into one of them.
-fn look_into(program: &[u8]) -> Result<(Vec<String>, Vec<String>)> {
-    const DEPENDENCIES: &str = ".dep-v0";
-    let folder = tempfile::tempdir()?;
-    let (path, dump) = (folder.path().join("program"), folder.path().join("dependencies"));
-    std::fs::write(&path, program)?;
-    let output = Command::new("readelf").args(["--wide", "--section-headers"]).arg(&path).output();
-    let output = output.context("readelf (binutils) can't be run")?;
-    ensure!(output.status.success(), "readelf: {}", String::from_utf8_lossy(&output.stderr));
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+/// A package's name and version, of what dpkg knows about it.
+fn package(record: &str) -> Option<(String, String)> {
+    let field = |name: &str| record.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    Some((field("Package")?.trim().to_owned(), field("Version")?.trim().to_owned()))
+}
+
+/// The texts like `OpenSSL 3.5.4 30 Sep 2025` in a program. A library that is linked dynamically keeps its own in itself.
+fn versions_of_openssl(program: &[u8]) -> Vec<String> {
+    const NAME: &[u8] = b"OpenSSL ";
+    let places = program.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME);
+    let version = |(at, _): (usize, &[u8])| {
+        let text: Vec<u8> = program[at..].iter().take_while(|byte| matches!(byte, b' '..=b'~')).copied().collect();
+        let text = String::from_utf8(text).ok()?;
+        // With a date: the help texts of librdkafka name OpenSSL too.
+        let words: Vec<&str> = text.split(' ').take(5).collect();
+        let [_, _, day, _, year] = words[..] else { return None };
+        let year = year.get(..4)?;
+        (day.parse::<u8>().is_ok() && year.parse::<u16>().is_ok()).then(|| words.join(" "))
+    };
+    places.filter_map(version).collect()
+}
+
+/// The names of a program's sections.
+fn sections(program: &Path) -> Result<Vec<String>> {
+    let said = readelf("--section-headers", program)?;
     // [12] .text   PROGBITS ...
     let names = said.lines().filter_map(|line| line.split_once(']')?.1.split_whitespace().next());
-    let sections: Vec<_> = names.filter(|name| name.starts_with('.')).map(str::to_owned).collect();
-    if !sections.iter().any(|name| name == DEPENDENCIES) {
-        return Ok((sections, Vec::new()));
-    }
+    Ok(names.filter(|name| name.starts_with('.')).map(str::to_owned).collect())
+}
+
+/// The names of the shared libraries that a program wants to be loaded.
+fn needed(program: &Path) -> Result<Vec<String>> {
+    let said = readelf("--dynamic", program)?;
+    // 0x0000000000000001 (NEEDED)   Shared library: [libc.so.6]
+    let names = said.lines().filter(|line| line.contains("(NEEDED)"));
+    Ok(names.filter_map(|line| Some(line.split_once('[')?.1.split_once(']')?.0.to_owned())).collect())
+}
+
+fn readelf(what: &str, program: &Path) -> Result<String> {
+    let output = Command::new("readelf").args(["--wide", what]).arg(program).output();
+    let output = output.context("readelf (binutils) can't be run")?;
+    ensure!(output.status.success(), "readelf: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The names of the crates that cargo-auditable has written into a section of a program.
+fn crates(program: &Path) -> Result<Vec<String>> {
+    let dump = program.with_extension("dependencies");
     let mut objcopy = Command::new("objcopy");
-    objcopy.arg(format!("--dump-section={DEPENDENCIES}={}", dump.display())).arg(&path).arg("/dev/null");
+    objcopy.arg(format!("--dump-section={DEPENDENCIES}={}", dump.display())).arg(program).arg("/dev/null");
     let dumped = objcopy.status().context("objcopy (binutils) can't be run")?;
     ensure!(dumped.success(), "objcopy has not found {DEPENDENCIES}");
     let mut json = String::new();
     ZlibDecoder::new(std::fs::read(&dump)?.as_slice()).read_to_string(&mut json)?;
     let list: Value = serde_json::from_str(&json)?;
     let packages = list.get("packages").and_then(Value::as_array).into_iter().flatten();
-    let crates = packages.filter_map(|package| Some(package.get("name")?.as_str()?.to_owned())).collect();
-    Ok((sections, crates))
+    Ok(packages.filter_map(|package| Some(package.get("name")?.as_str()?.to_owned())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_openssl_that_is_linked_in_is_found_by_its_version() {
+        let linked =
+            b"\0OpenSSL 3.6.3 9 Jun 2026\0OPENSSL_3.0.0\0list of OpenSSL 3.0.x implementation providers\0OpenSSL 3";
+        assert_eq!(versions_of_openssl(linked), ["OpenSSL 3.6.3 9 Jun 2026"]);
+        assert_eq!(versions_of_openssl(b"OpenSSL"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_package_is_read_of_its_record() {
+        let record = "Package: libssl3t64\nSource: openssl\nVersion: 3.5.4-1~deb13u1\nDescription: Version: 1\n";
+        assert_eq!(package(record), Some(("libssl3t64".to_owned(), "3.5.4-1~deb13u1".to_owned())));
+        assert_eq!(package("Package: libssl3t64\n"), None);
+    }
 }

@@ -4,7 +4,9 @@ mod confinement;
 mod container;
 mod contents;
 mod image;
+mod openssl;
 mod runs;
+mod tls;
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -39,7 +41,7 @@ pub struct Args {
 
 type Scenario = suite::Scenario<Bench>;
 
-const SCENARIOS: [&[Scenario]; 2] = [&contents::SCENARIOS, &runs::SCENARIOS];
+const SCENARIOS: [&[Scenario]; 4] = [&contents::SCENARIOS, &openssl::SCENARIOS, &runs::SCENARIOS, &tls::SCENARIOS];
 
 /// What the scenarios share: what runs containers, the two images, and a broker once it is asked for.
 pub struct Bench {

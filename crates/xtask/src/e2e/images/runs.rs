@@ -34,26 +34,37 @@ pub(super) const SCENARIOS: [Scenario; 4] = [
 
 const MESSAGES: u64 = 10_000;
 /// At a fifth of a core.
-const RUN: Duration = Duration::from_secs(180);
+pub(super) const RUN: Duration = Duration::from_secs(180);
 
 /// What engines end with when there is no such program.
 const NOT_FOUND: i32 = 127;
 
 /// A consumer in a container, its records counted.
-struct Running<'a> {
+pub(super) struct Running<'a> {
     container: Container<'a>,
-    consumer: Consumer,
-    received: Shared,
+    pub(super) consumer: Consumer,
+    pub(super) received: Shared,
     admin: std::net::SocketAddr,
 }
 
 impl<'a> Running<'a> {
     fn start(bench: &'a Bench, place: &Place, root: Root) -> Result<Self> {
-        let container = bench.runtime.container("consumer");
+        Self::start_in(bench.runtime.container("consumer"), bench.consumer(), place, root, &[])
+    }
+
+    /// In a container that was prepared, with more variables.
+    pub(super) fn start_in(
+        container: Container<'a>,
+        image: &str,
+        place: &Place,
+        root: Root,
+        more: &[(&str, &str)],
+    ) -> Result<Self> {
         let admin = free_address()?;
-        let variables = [("KAFKA_CONSUMER_GROUP", place.run.as_str()), ("ADMIN_LISTEN", &admin.to_string())];
+        let address = admin.to_string();
+        let variables = [("KAFKA_CONSUMER_GROUP", place.run.as_str()), ("ADMIN_LISTEN", &address)];
         let received = shared(Some(&place.run))?;
-        let consumer = Consumer::start(container.program(bench.consumer(), root, place, &variables), &received)?;
+        let consumer = Consumer::start(container.program(image, root, place, &[&variables, more].concat()), &received)?;
         consumer.wait_until_ready()?;
         Ok(Self { container, consumer, received, admin })
     }
