@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::exit::Exit;
-use common::kafka::topic;
+use common::kafka::topic::{self, Known};
 use common::shutdown::Signal;
 use common::verdict::Verdict;
 use rdkafka::producer::{BaseProducer, Producer};
@@ -53,14 +53,18 @@ impl Publisher<'_> {
         Verdict::new(signal.map_or(Exit::Incomplete, Signal::exit), format!("{name}: {undone}"))
     }
 
-    /// Why nothing is acknowledged, in the words of the brokers' metadata: no broker can be reached, or a partition has no
-    /// leader or too few replicas. Blocks for [`ANSWER`] at most.
+    /// Why nothing is acknowledged, by the brokers' metadata: no broker can be reached, or a partition has no leader or too few
+    /// replicas. Blocks for twice [`ANSWER`] at most.
     pub(super) fn why_not_acknowledged(&self, producer: &BaseProducer<Context>) -> Verdict {
-        let name = self.config.topic.as_str();
-        let Some(partitions) = topic::partitions(producer.client(), name, ANSWER) else {
-            return self.client.unreachable(&self.config.connection.bootstrap_servers);
+        let (name, client) = (self.config.topic.as_str(), producer.client());
+        let reason = match topic::ask_within(client, name, ANSWER) {
+            Known::NoAnswer => return self.client.unreachable(&self.config.connection.bootstrap_servers),
+            Known::Refused(failure) => return failure,
+            Known::Missing => Some(format!("topic {name} does not exist any more")),
+            Known::Partitions(_) => {
+                topic::partitions(client, name, ANSWER).and_then(|partitions| topic::explain(name, &partitions))
+            }
         };
-        let reason = topic::explain(name, &partitions);
         let reason = reason.unwrap_or_else(|| "the brokers answer, but did not acknowledge in time".to_owned());
         Verdict::new(Exit::Incomplete, reason)
     }
