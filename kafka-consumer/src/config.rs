@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::args::{Given, Listen};
-use common::config::{Connection, Layers, Problems, Properties, connection};
+use common::config::{Layers, Problems, Properties};
+use common::connection::{self, Connection};
 use common::kafka::native::Isolation as Level;
 use common::kafka::promises::{self, Weakness};
 use common::kafka::{self, defaults};

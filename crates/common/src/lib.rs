@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod args;
 pub mod config;
+pub mod connection;
 pub mod exit;
 pub mod health;
 pub mod kafka;

@@ -1,6 +1,6 @@
 //! The end: flush, commit, and leave the group so that its other members take over at once.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::exit::Exit;
 use common::verdict::Verdict;
@@ -35,6 +35,3 @@ impl<S: Sink> Poller<'_, S> {
         }
     }
 }
-
-/// A look at the closing client.
-pub(crate) const CLOSING: Duration = Duration::from_millis(50);

@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::properties::is_secret;
+use super::secret::is_secret;
 
 /// Names of protocols, as they stand before `://` in a broker's own settings.
 const PROTOCOLS: [&str; 4] = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];

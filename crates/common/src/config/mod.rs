@@ -4,7 +4,6 @@
 //! collected in [`Problems`] and reported at once.
 
 pub mod address;
-pub mod connection;
 mod env_file;
 mod feed;
 pub mod layers;
@@ -16,7 +15,6 @@ pub mod show;
 pub mod units;
 mod variables;
 
-pub use connection::Connection;
 pub use layers::{Layers, Origin, SecretVariable};
 pub use properties::Properties;
 pub use secret::Secret;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::address::has_login;
-use super::secret::{REDACTED, without_credentials};
+use super::secret::{REDACTED, is_secret, without_credentials};
 use super::{Problems, refused};
 
 /// One property as it will be given to librdkafka.
@@ -52,12 +52,6 @@ const SYNONYMS: [(&str, &str); 10] = [
 
 /// The brokers asked first.
 pub const SERVERS: &str = "bootstrap.servers";
-
-/// Whether a property's value must never be printed.
-pub fn is_secret(key: &str) -> bool {
-    ["password", "secret", "passphrase", "key.pem", "jaas"].iter().any(|word| key.contains(word))
-        || key == "sasl.oauthbearer.config"
-}
 
 /// Whether a value has a user and password in it: a URL, or the address of a broker.
 fn has_credentials(key: &str, value: &str) -> bool {

@@ -33,6 +33,12 @@ impl fmt::Display for Secret {
     }
 }
 
+/// Whether a property's value must never be printed.
+pub fn is_secret(key: &str) -> bool {
+    ["password", "secret", "passphrase", "key.pem", "jaas"].iter().any(|word| key.contains(word))
+        || key == "sasl.oauthbearer.config"
+}
+
 /// A text with the user and password taken out of each URL in it. Rather too much than too little: a password may hold
 /// what ends the host of a URL.
 pub fn without_credentials(text: &str) -> String {

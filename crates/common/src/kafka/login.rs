@@ -11,10 +11,7 @@ use super::error::Class;
 use super::native;
 use super::oauth::{TokenError, TokenSource};
 use super::phrases::{About, Reading};
-use super::state::ClientState;
-
-/// What librdkafka is told while a token is being fetched; it comes back as an error, which is none.
-pub(super) const PENDING: &str = "the token is being fetched";
+use super::state::{ClientState, PENDING};
 
 /// How long librdkafka's callback waits for a token: an endpoint that is near answers sooner, and a loop can bear it.
 const NEAR: Duration = Duration::from_millis(50);

@@ -22,7 +22,7 @@ pub mod topic;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
-use crate::config::properties::is_secret;
+use crate::config::secret::is_secret;
 use crate::config::{Problems, Properties};
 use crate::metrics::Program;
 use crate::verdict::Verdict;

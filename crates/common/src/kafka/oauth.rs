@@ -11,7 +11,7 @@ use rdkafka::client::OAuthToken;
 use serde::Deserialize;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
 
-use crate::config::connection::Oauth;
+use crate::connection::Oauth;
 
 /// A token endpoint that hangs is given up after this long.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -8,17 +8,20 @@ use std::time::{Duration, Instant};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::certificate;
 use super::error::{Class, class, hint, name, of_group, with_hint};
 use super::names::{self, Names};
 use super::nodes::Nodes;
 use super::oauth::TokenSource;
 use super::phrases::{self, About, Reading};
 use super::statistics::{Broker, Statistics};
-use super::{certificate, login};
 use crate::config::Properties;
 use crate::exit::Exit;
 use crate::metrics::ClientMetrics;
 use crate::verdict::Verdict;
+
+/// What librdkafka is told while a token is being fetched; it comes back as an error, which is none.
+pub(super) const PENDING: &str = "the token is being fetched";
 
 /// rdkafka hands a producer's error over twice, one right after the other: the same again within this time is one.
 const TWICE: Duration = Duration::from_millis(20);
@@ -271,7 +274,7 @@ impl ClientState {
     pub fn error(self: &Arc<Self>, error: &KafkaError, reason: &str) {
         let Some(code) = error.rdkafka_error_code() else { return };
         // Our own answer to librdkafka's wish for a token.
-        if reason.contains(login::PENDING) {
+        if reason.contains(PENDING) {
             return;
         }
         if self.without_group.load(Ordering::Relaxed) && of_group(code) {

@@ -13,6 +13,7 @@ mod prepare;
 mod run;
 mod signals;
 mod subcommands;
+mod surroundings;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::admin::Router;
 use crate::args::{Given, Listen, LogArgs};
-use crate::config::{Connection, Layers, Problems, Properties};
+use crate::config::{Layers, Problems, Properties};
+use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::health::Health;
 use crate::kafka::ClientState;
@@ -180,7 +182,7 @@ impl Finish {
 /// What the work's thread tells the main thread.
 enum Event {
     /// The work starts.
-    Ready(Box<run::Surroundings>),
+    Ready(Box<surroundings::Surroundings>),
     /// The work has ended; the sender is dropped when the report has been shown.
     Verdict(Verdict, std::sync::mpsc::Sender<()>),
     /// The process ends without a report.

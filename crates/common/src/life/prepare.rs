@@ -6,12 +6,12 @@ use clap::{ArgMatches, FromArgMatches};
 
 use super::early::Early;
 use super::flags::{NotRun, Said, said, typed_log_format, version};
-use super::run::Surroundings;
+use super::surroundings::Surroundings;
 use super::{Job, Parts, Program, Registered, Settings, subcommands};
 use crate::admin::{self, Admin};
 use crate::args::{Given, LogFormat};
-use crate::config::connection::Oauth;
 use crate::config::{Layers, Problems};
+use crate::connection::Oauth;
 use crate::exit::Exit;
 use crate::health::Health;
 use crate::kafka::oauth::TokenSource;

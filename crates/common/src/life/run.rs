@@ -1,19 +1,16 @@
 //! The main thread: it watches the work, the signals and the deadline, and says how the run ended.
 
-use std::net::TcpListener;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::prepare::{Ready, prepare};
 use super::signals::Signals;
-use super::{Account, Event, Finish, Program};
-use crate::admin::{self, Admin, Router};
+use super::surroundings::Surroundings;
+use super::{Event, Finish, Program};
+use crate::admin;
 use crate::exit::Exit;
-use crate::health::Health;
 use crate::logging::Lines;
 use crate::outlet;
 use crate::report::Outlet;
@@ -31,26 +28,6 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// How long one of the last log lines, and all of them, may take.
 const LINE: Duration = Duration::from_secs(1);
 const LINES: Duration = Duration::from_secs(5);
-
-/// What the main thread watches the work by, and what it tells of it.
-pub(super) struct Surroundings {
-    /// The admin server's port, if there is one, and what it shows.
-    pub admin: Option<(TcpListener, Admin)>,
-    /// Routes of the program itself.
-    pub routes: Router,
-    /// Shared with the work and the admin server.
-    pub health: Health,
-    /// How long the work may take to end after a signal.
-    pub drain_timeout: Duration,
-    /// Whether a signal is the clean end of the run.
-    pub endless: bool,
-    /// Where the report is left for Kubernetes.
-    pub termination_log: PathBuf,
-    /// Where the report is shown.
-    pub outlet: Outlet,
-    /// The counts of the run.
-    pub account: Option<Arc<dyn Account>>,
-}
 
 /// The whole life of the process.
 pub fn main<P: Program>() -> ExitCode {

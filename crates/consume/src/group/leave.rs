@@ -1,13 +1,15 @@
 //! Leaving the group. Closing is not leaving: librdkafka sends no LeaveGroup while it is rejoining, which a cooperative member
 //! without partitions does after each rebalance; then the group waits for the session timeout. Unsubscribing first ends that.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{Consumer, RebalanceProtocol};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::{Change, Event, Group};
-use crate::finish::CLOSING;
+
+/// How long one look at the closing client takes.
+const CLOSING: Duration = Duration::from_millis(50);
 
 impl Group<'_> {
     /// Leaves the group and closes the client by the deadline. `false` when that took too long; the client is then left as it

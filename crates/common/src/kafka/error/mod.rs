@@ -14,7 +14,7 @@ pub fn creation(error: &KafkaError) -> Verdict {
     let reason = match error {
         KafkaError::ClientCreation(reason) => reason.as_str(),
         // This variant's text repeats the property's value.
-        KafkaError::ClientConfig(_, reason, key, _) if !crate::config::properties::is_secret(key) => reason,
+        KafkaError::ClientConfig(_, reason, key, _) if !crate::config::secret::is_secret(key) => reason,
         KafkaError::ClientConfig(..) => "a secret property is refused",
         _ => "the client cannot be created",
     };

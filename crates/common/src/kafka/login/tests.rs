@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::*;
 use crate::config::Secret;
-use crate::config::connection::Oauth;
+use crate::connection::Oauth;
 use crate::exit::Exit;
 use crate::kafka::context::SharedContext;
 use crate::kafka::create;

@@ -11,14 +11,12 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use testbed::process::{Outcome, Process, Program};
 
-use super::obstacles::Obstacles;
-
 /// How long a call may take that waits for nothing.
 const CALL: Duration = Duration::from_secs(60);
 /// Beyond the time that kubectl itself was told to wait.
-const MARGIN: Duration = Duration::from_secs(15);
+pub(super) const MARGIN: Duration = Duration::from_secs(15);
 /// Between two looks at the cluster.
-const LOOK: Duration = Duration::from_millis(300);
+pub(super) const LOOK: Duration = Duration::from_millis(300);
 
 /// kubectl for one cluster. Clones are for other threads.
 #[derive(Clone, Debug, Default)]
@@ -106,31 +104,6 @@ impl Kubectl {
         Ok(())
     }
 
-    /// Waits by `kubectl wait`, which fails when the time is over or nothing is there to be waited for; and at once when a pod of
-    /// the namespace cannot start.
-    pub fn wait(&self, namespace: &str, what: &str, condition: &str, timeout: Duration) -> Result<()> {
-        let (condition, limit) = (format!("--for={condition}"), format!("--timeout={}s", timeout.as_secs()));
-        self.watched(namespace, timeout, &["wait", "-n", namespace, what, &condition, &limit])
-    }
-
-    /// Waits for a rollout to be complete; fails at once when a pod of the namespace cannot start.
-    pub fn rolled_out(&self, namespace: &str, what: &str, timeout: Duration) -> Result<()> {
-        let limit = format!("--timeout={}s", timeout.as_secs());
-        self.watched(namespace, timeout, &["rollout", "status", "-n", namespace, what, &limit])
-    }
-
-    /// Runs it to its end, unless a pod of the namespace has an obstacle that no waiting removes.
-    fn watched(&self, namespace: &str, timeout: Duration, args: &[&str]) -> Result<()> {
-        let mut obstacles = Obstacles::of(self, namespace);
-        let process = self.program(args)?.spawn()?;
-        let began = Instant::now();
-        while process.is_running() && began.elapsed() < timeout + MARGIN {
-            thread::sleep(LOOK);
-            obstacles.look().with_context(|| format!("kubectl {}", args.join(" ")))?;
-        }
-        said(args, process.wait(MARGIN)?).map(drop).with_context(|| obstacles.told())
-    }
-
     /// Deletes it, if it is there, and waits until it is gone.
     pub fn delete(&self, args: &[&str], timeout: Duration) -> Result<()> {
         let limit = format!("--timeout={}s", timeout.as_secs());
@@ -150,7 +123,7 @@ fn environment() -> Result<Vec<(OsString, OsString)>> {
     Ok(variables)
 }
 
-fn said(args: &[&str], outcome: Outcome) -> Result<String> {
+pub(super) fn said(args: &[&str], outcome: Outcome) -> Result<String> {
     ensure!(outcome.status.success(), "kubectl {}: {}", args.join(" "), outcome.stderr.trim());
     Ok(outcome.stdout)
 }

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::bench::{LONG, WORK};
 use super::kubectl::{Kubectl, text};
+use super::names::{LONG, WORK};
 use crate::terminal::Step;
 
 /// The annotation of the suite's own namespace that says who is at work.

@@ -24,6 +24,7 @@ mod schemas;
 mod toolbox;
 mod verdicts;
 mod volume;
+mod waiting;
 
 use anyhow::Result;
 

@@ -1,8 +1,8 @@
 //! The rules of a connection: which settings need which, and the librdkafka properties they become.
 
-use super::properties::SERVERS;
-use super::{Layers, Problems, Properties, Secret, address};
 use crate::args::{ConnectionArgs, Given, SECRETS, SaslMechanism};
+use crate::config::properties::SERVERS;
+use crate::config::{Layers, Problems, Properties, Secret, address};
 
 /// What of a connection does not fit into librdkafka's properties.
 #[derive(Clone, Debug)]

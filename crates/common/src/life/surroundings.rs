@@ -1,0 +1,31 @@
+//! What the main thread knows of the work: prepared before it, watched by while it runs.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Account;
+use crate::admin::{Admin, Router};
+use crate::health::Health;
+use crate::report::Outlet;
+
+/// What the main thread watches the work by, and what it tells of it.
+pub(super) struct Surroundings {
+    /// The admin server's port, if there is one, and what it shows.
+    pub admin: Option<(TcpListener, Admin)>,
+    /// Routes of the program itself.
+    pub routes: Router,
+    /// Shared with the work and the admin server.
+    pub health: Health,
+    /// How long the work may take to end after a signal.
+    pub drain_timeout: Duration,
+    /// Whether a signal is the clean end of the run.
+    pub endless: bool,
+    /// Where the report is left for Kubernetes.
+    pub termination_log: PathBuf,
+    /// Where the report is shown.
+    pub outlet: Outlet,
+    /// The counts of the run.
+    pub account: Option<Arc<dyn Account>>,
+}
