@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn to_wait_for_input_is_progress_until_somebody_wants_the_run_to_end() {
-        let program = Program { program: "test", version: "1", librdkafka: String::new(), features: String::new() };
+        let program =
+            Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "" };
         let registered = metrics::register(&program).unwrap();
         let client = Arc::new(ClientState::new("topic test".to_owned(), registered.client, None));
         let ledger = Arc::new(Ledger::new(registered.producer, None).unwrap());
