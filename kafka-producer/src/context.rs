@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::kafka::context::{self, Handler};
+use common::kafka::error::Number;
 use common::kafka::native;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{DeliveryResult, Message};
@@ -34,8 +35,8 @@ impl context::Deliveries for Deliveries {
                 let bytes = message.payload_len() + message.key_len();
                 self.ledger.delivered(bytes, now.saturating_duration_since(sent), now);
             }
-            Err((error, message)) => {
-                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+            Err((_, message)) => {
+                let code = native::delivery_error(message);
                 let transmitted = is_of_a_request(code) || native::was_attempted(message);
                 self.ledger.undelivered(code, transmitted, message.topic(), message.partition());
             }
@@ -44,6 +45,6 @@ impl context::Deliveries for Deliveries {
 }
 
 /// Whether an error can only come from a request: a broker's answer, or a request that was given up.
-fn is_of_a_request(code: RDKafkaErrorCode) -> bool {
-    code == RDKafkaErrorCode::PurgeInflight || code as i32 > RDKafkaErrorCode::End as i32
+fn is_of_a_request(code: Number) -> bool {
+    code == RDKafkaErrorCode::PurgeInflight.into() || code.0 > RDKafkaErrorCode::End as i32
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use common::kafka::error::{Class, class, name, of_message, with_hint};
+use common::kafka::error::{Class, Number, class, name, of_message, with_hint};
 use common::text::grouped;
 use common::verdict::Verdict;
 use hdrhistogram::Histogram;
@@ -177,7 +177,7 @@ impl Ledger {
     /// librdkafka will never take the message that went to it, so that it was never transmitted.
     pub fn not_taken(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
         self.hand_back();
-        self.note(&mut self.state(), code, topic, partition);
+        self.note(&mut self.state(), code.into(), topic, partition);
     }
 
     /// A message of this many bytes was acknowledged this long after it was sent, or should have been.
@@ -195,7 +195,8 @@ impl Ledger {
     }
 
     /// A message came back without an acknowledgement.
-    pub fn undelivered(&self, code: RDKafkaErrorCode, transmitted: bool, topic: &str, partition: i32) {
+    pub fn undelivered(&self, code: impl Into<Number>, transmitted: bool, topic: &str, partition: i32) {
+        let code = code.into();
         let mut state = self.state();
         if transmitted {
             state.failed += 1;
@@ -305,9 +306,9 @@ impl Ledger {
     }
 
     /// Keeps why a message was not delivered.
-    fn note(&self, state: &mut State, code: RDKafkaErrorCode, topic: &str, partition: i32) {
+    fn note(&self, state: &mut State, code: Number, topic: &str, partition: i32) {
         *state.errors.entry(name(code)).or_default() += 1;
-        if code == RDKafkaErrorCode::Fatal {
+        if code == RDKafkaErrorCode::Fatal.into() {
             state.fatal = true;
         }
         if class(code) != Class::Refused {
@@ -349,159 +350,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
-    use common::metrics::Program;
-
-    use super::*;
-    use crate::metrics::register;
-
-    fn ledger(requested: Option<u64>) -> Ledger {
-        let program =
-            Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
-        Ledger::new(register(&program).unwrap().producer, requested).unwrap()
-    }
-
-    fn assert_adds_up(ledger: &Ledger, expected: [u64; 5]) {
-        let Counts { requested, delivered, failed, unsent, in_flight, .. } = ledger.counts();
-        assert_eq!([requested, delivered, failed, unsent, in_flight], expected);
-        assert_eq!(requested, delivered + failed + unsent + in_flight);
-    }
-
-    #[test]
-    fn it_adds_up_at_every_moment() {
-        let ledger = ledger(Some(6));
-        assert_adds_up(&ledger, [6, 0, 0, 6, 0]);
-        for _ in 0..4 {
-            ledger.hand_over();
-        }
-        assert_adds_up(&ledger, [6, 0, 0, 2, 4]);
-        ledger.delivered(10, Duration::from_millis(1), Instant::now());
-        ledger.undelivered(RDKafkaErrorCode::PurgeQueue, false, "test", 0);
-        ledger.undelivered(RDKafkaErrorCode::PurgeInflight, true, "test", 0);
-        assert_adds_up(&ledger, [6, 1, 1, 3, 1]);
-        ledger.hand_over();
-        ledger.hand_back();
-        assert_adds_up(&ledger, [6, 1, 1, 3, 1]);
-        ledger.undelivered(RDKafkaErrorCode::PurgeInflight, true, "test", 0);
-        assert_adds_up(&ledger, [6, 1, 2, 3, 0]);
-        assert_eq!(ledger.counts().undone().unwrap(), "1 of 6 messages acknowledged");
-    }
-
-    #[test]
-    fn what_is_in_flight_at_the_end_failed() {
-        let ledger = ledger(Some(3));
-        ledger.hand_over();
-        ledger.hand_over();
-        let counts = ledger.close();
-        assert_eq!([counts.requested, counts.failed, counts.unsent, counts.in_flight], [3, 2, 1, 0]);
-    }
-
-    #[test]
-    fn only_a_committed_transaction_is_delivered() {
-        for committed in [true, false] {
-            let ledger = ledger(Some(2));
-            ledger.begin_transaction();
-            for _ in 0..2 {
-                ledger.hand_over();
-                ledger.delivered(5, Duration::from_millis(1), Instant::now());
-            }
-            assert_eq!(ledger.counts().delivered, 2, "what a person sees meanwhile");
-            if committed {
-                ledger.commit();
-            }
-            // Asked twice: by the work that ended, and by whoever reports.
-            for counts in [ledger.close(), ledger.close()] {
-                let found = (counts.delivered, counts.failed, counts.bytes, counts.errors.get("TransactionAborted"));
-                assert_eq!(found, if committed { (2, 0, 10, None) } else { (0, 2, 0, Some(&2)) });
-                assert_eq!(counts.latencies_us.is_some(), committed);
-            }
-        }
-    }
-
-    #[test]
-    fn an_input_is_counted_as_it_is_read() {
-        let ledger = ledger(None);
-        assert_adds_up(&ledger, [0, 0, 0, 0, 0]);
-        ledger.request(1);
-        assert_adds_up(&ledger, [1, 0, 0, 1, 0]);
-        ledger.hand_over();
-        ledger.delivered(1, Duration::from_millis(1), Instant::now());
-        ledger.request(2);
-        ledger.hand_over();
-        ledger.not_taken(RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
-        assert_adds_up(&ledger, [2, 1, 0, 1, 0]);
-        assert_eq!(ledger.counts().undone().unwrap(), "1 of 2 messages acknowledged before the end of the input");
-    }
-
-    #[test]
-    fn an_input_that_ends_early_requests_no_more() {
-        let ledger = ledger(Some(100));
-        ledger.hand_over();
-        ledger.request_no_more(1);
-        assert_adds_up(&ledger, [1, 0, 0, 0, 1]);
-        ledger.delivered(1, Duration::from_millis(1), Instant::now());
-        assert_eq!(ledger.counts().undone(), None);
-    }
-
-    #[test]
-    fn what_was_never_transmitted_is_unsent_and_no_failure() {
-        let ledger = ledger(Some(4));
-        for _ in 0..4 {
-            ledger.hand_over();
-        }
-        ledger.not_taken(RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
-        ledger.undelivered(RDKafkaErrorCode::PurgeQueue, false, "test", 0);
-        ledger.undelivered(RDKafkaErrorCode::PurgeQueue, true, "test", 0);
-        ledger.undelivered(RDKafkaErrorCode::MessageSizeTooLarge, true, "test", 0);
-        assert_adds_up(&ledger, [4, 0, 2, 2, 0]);
-        assert_eq!(ledger.counts().errors["MessageSizeTooLarge"], 2, "the report names both");
-        let failed = |error: &str| ledger.metrics.failed.with_label_values(&[error]).get();
-        assert_eq!((failed("MessageSizeTooLarge"), failed("PurgeQueue")), (1, 1));
-        assert!(
-            !ledger.has_refusal() && ledger.refused_message().is_some(),
-            "one message too large is no end of the run"
-        );
-    }
-
-    #[test]
-    fn silence_counts_from_when_something_came_into_flight() {
-        let (ledger, start) = (ledger(Some(9)), Instant::now());
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let silence = |seconds| ledger.silence(at(seconds)).as_secs();
-        assert_eq!(silence(0), 0);
-        assert_eq!(silence(500), 0, "nothing was sent: a wait for input, or for a message's time");
-        ledger.hand_over();
-        assert_eq!(silence(500), 0);
-        assert_eq!(silence(560), 60);
-        ledger.hand_over();
-        assert_eq!(silence(561), 61, "one more in flight is no acknowledgement");
-        ledger.delivered(1, Duration::from_secs(1), at(570));
-        assert_eq!(silence(580), 10, "the other one is still in flight");
-        ledger.undelivered(RDKafkaErrorCode::MessageTimedOut, true, "test", 0);
-        assert_eq!(silence(900), 0);
-        // Between two looks all was acknowledged, long ago, and something new was sent.
-        ledger.hand_over();
-        assert_eq!(silence(1000), 0);
-        ledger.delivered(1, Duration::from_secs(1), at(1001));
-        ledger.hand_over();
-        assert_eq!(silence(1130), 0, "130 s after the last acknowledgement, and just sent");
-        assert_eq!(silence(1250), 120);
-    }
-
-    #[test]
-    fn metrics_follow_the_counts() {
-        let ledger = ledger(Some(3));
-        assert_eq!(ledger.metrics.requested.get(), 3);
-        for _ in 0..3 {
-            ledger.hand_over();
-        }
-        ledger.hand_back();
-        ledger.delivered(7, Duration::from_millis(1), Instant::now());
-        ledger.counts();
-        ledger.counts();
-        let metrics = &ledger.metrics;
-        assert_eq!((metrics.enqueued.get(), metrics.delivered.get(), metrics.delivered_bytes.get()), (2, 1, 7));
-    }
-}
+mod tests;

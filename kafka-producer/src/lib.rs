@@ -119,7 +119,8 @@ struct Work {
 
 impl Work {
     fn run(mut self, finish: Finish) {
-        let patience = self.patience();
+        let (client, ledger) = (Arc::clone(&self.client), Arc::clone(&self.ledger));
+        let patience = patience(client, ledger, self.health.clone(), self.stop.clone());
         let mut source = match Source::open(&self.config.spec, Arc::clone(&patience)) {
             Ok(source) => source,
             Err(SourceError::Stopped) if self.config.dry_run => {
@@ -155,16 +156,43 @@ impl Work {
             stop: self.stop.clone(),
         }
     }
+}
 
-    /// Whether to go on waiting for the input. To wait is progress, as long as nobody wants the run to end.
-    fn patience(&self) -> source::Patience {
-        let (client, ledger) = (Arc::clone(&self.client), Arc::clone(&self.ledger));
-        let (health, stop) = (self.health.clone(), self.stop.clone());
-        Arc::new(move || {
-            health.progress();
-            let now = Instant::now();
-            let refused = client.has_refusal() || ledger.has_refusal();
-            !refused && !stop.requested(now) && ledger.silence(now) < publish::SILENCE
-        })
+/// Whether to go on waiting for the input. To wait is progress, as long as nobody wants the run to end.
+fn patience(client: Arc<ClientState>, ledger: Arc<Ledger>, health: Health, stop: Stop) -> source::Patience {
+    Arc::new(move || {
+        health.progress();
+        let now = Instant::now();
+        let refused = client.has_refusal() || ledger.has_refusal();
+        !refused && !stop.requested(now) && ledger.silence(now) < publish::SILENCE
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use common::shutdown::{Shutdown, Signal};
+
+    use super::*;
+
+    #[test]
+    fn to_wait_for_input_is_progress_until_somebody_wants_the_run_to_end() {
+        let program =
+            Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
+        let registered = metrics::register(&program).unwrap();
+        let client = Arc::new(ClientState::new("topic test".to_owned(), registered.client, None));
+        let ledger = Arc::new(Ledger::new(registered.producer, None).unwrap());
+        let health = Health::new(Duration::from_millis(200), "starting");
+        let shutdown = Shutdown::new();
+        let stop = Stop::new(shutdown.clone(), None, Duration::ZERO);
+        let goes_on = patience(client, ledger, health.clone(), stop);
+        while health.live().is_ok() {
+            std::thread::yield_now();
+        }
+        assert!(goes_on());
+        assert_eq!(health.live(), Ok(()), "a run that waits for its input is alive");
+        shutdown.request(Signal::Terminate);
+        assert!(!goes_on());
     }
 }

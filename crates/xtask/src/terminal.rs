@@ -4,6 +4,7 @@ use std::env;
 use std::io::{IsTerminal, stderr, stdout};
 use std::time::{Duration, Instant};
 
+pub use common::text::grouped;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Between two lines of progress where there is no terminal.
@@ -34,19 +35,6 @@ pub fn paint(style: Style, text: &str) -> String {
         Style::Bad => "1;31",
     };
     format!("\x1b[{code}m{text}\x1b[0m")
-}
-
-/// 1234567 as `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// One step of a task on stderr: a spinner while it lasts, then a line with its time.

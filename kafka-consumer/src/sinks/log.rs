@@ -1,8 +1,7 @@
 //! From a record to a line on stdout: the consumer's hot path. Nothing is allocated or locked for a record.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use common::exit::Exit;
+use common::text::epoch_us;
 use common::verdict::Verdict;
 use consume::{Fault, Sink, Stop};
 use prometheus::IntCounter;
@@ -115,10 +114,4 @@ impl Sink for LogSink {
     fn is_closed(&mut self) -> bool {
         self.output.is_closed()
     }
-}
-
-/// Microseconds since 1970.
-fn epoch_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -199,7 +199,7 @@ fn fewer_records_than_asked_at_the_deadline_are_a_failure() {
     let outcome = cluster.run(&["-p", "0", "-n", "4", "--timeout", "1s"]).expect_code(1).unwrap();
     assert_eq!(values(&outcome.stdout), ["0", "1", "2"]);
     let report = report(&outcome);
-    assert_eq!(report["message"], "--timeout passed after 3 records, asked were 4");
+    assert_eq!(report["message"], "--timeout passed: 3 of 4 records read");
     assert_eq!(
         (&report["outcome"], &report["records"], &report["bytes"]),
         (&"incomplete".into(), &3.into(), &3.into())

@@ -81,7 +81,7 @@ fn max_records_is_exact_and_may_go_with_the_end() {
     let fewer = cluster.run(&["-p", "0", "-n", "501", "--exit-at-end"]).expect_code(1).unwrap();
     let report = report(&fewer);
     assert_eq!((&report["requested"], &report["records"], &report["exit_code"]), (&501.into(), &500.into(), &1.into()));
-    assert!(report["message"].as_str().unwrap().contains("ended after 500 of 501"), "{report}");
+    assert!(report["message"].as_str().unwrap().contains("500 of 501 records read"), "{report}");
 }
 
 #[test]

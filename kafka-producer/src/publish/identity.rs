@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use common::exit::Exit;
 use common::kafka::native::{Answer, Questions, TopicId};
 use common::kafka::topic;
-use common::shutdown::Deadline;
+use common::shutdown::{Deadline, Shutdown};
 use common::verdict::Verdict;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::BaseProducer;
@@ -52,9 +52,9 @@ impl Identity {
     }
 
     /// What the topic was at the start, waited for until the deadline; `None` where nobody knows.
-    fn at_start(&mut self, deadline: Deadline) -> Option<TopicId> {
+    fn at_start(&mut self, deadline: Deadline, shutdown: &Shutdown) -> Option<TopicId> {
         if self.at_start.is_none() {
-            self.at_start = match self.answer(START, deadline) {
+            self.at_start = match self.answer(START, deadline, shutdown) {
                 Found::Topic(id) => Some(id),
                 Found::Nothing | Found::NoAnswer => None,
             };
@@ -62,12 +62,12 @@ impl Identity {
         self.at_start.filter(|id| id.is_known())
     }
 
-    fn answer(&self, token: usize, deadline: Deadline) -> Found {
+    fn answer(&self, token: usize, deadline: Deadline, shutdown: &Shutdown) -> Found {
         loop {
             // Rounded up: rounded down, the last millisecond would be no wait.
             let Some((found, answer)) = self.questions.answer(deadline.left().min(NAP).max(Duration::from_millis(1)))
             else {
-                if deadline.is_over() {
+                if deadline.is_over() || shutdown.at_once() {
                     return Found::NoAnswer;
                 }
                 continue;
@@ -94,13 +94,13 @@ impl Publisher<'_> {
         }
         let limit = self.stop.drain().left().min(ANSWER);
         let deadline = Deadline::after(Instant::now(), limit);
-        let Some(before) = identity.at_start(deadline) else { return verdict };
+        let Some(before) = identity.at_start(deadline, &self.stop.shutdown) else { return verdict };
         let missing_until = Deadline::after(Instant::now(), limit.min(topic::GRACE));
         let name = identity.topic.clone();
         let gone = loop {
             self.health.progress();
             identity.put(END);
-            match identity.answer(END, deadline) {
+            match identity.answer(END, deadline, &self.stop.shutdown) {
                 Found::Topic(now) if !now.is_known() || now == before => return verdict,
                 Found::Topic(_) => break "was deleted and created again",
                 Found::Nothing if missing_until.is_over() || self.stop.shutdown.at_once() => break "was deleted",

@@ -1,5 +1,6 @@
 //! The publish loop: warm up, send each message once, wait for every delivery report, and give a verdict.
 
+mod beside;
 mod client;
 mod drain;
 pub mod envelope;

@@ -1,5 +1,6 @@
 //! All or nothing: the transaction around a run.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use common::kafka::error::code;
@@ -9,16 +10,24 @@ use common::verdict::Verdict;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 
+use super::beside::beside;
 use super::{End, Ended, Publisher, SILENCE};
 use crate::context::Context;
 
 impl Publisher<'_> {
-    pub(super) fn begin_transaction(&self, producer: &BaseProducer<Context>) -> Result<(), Verdict> {
+    pub(super) fn begin_transaction(&self, producer: &Arc<BaseProducer<Context>>) -> Result<(), Verdict> {
+        let began = Instant::now();
         loop {
-            match producer.init_transactions(topic::SLICE) {
-                Ok(()) => break,
-                Err(error) => {
-                    self.health.progress();
+            self.health.progress();
+            let asking = Arc::clone(producer);
+            let stopped = || self.stop.requested(Instant::now());
+            match beside(stopped, move || asking.init_transactions(topic::SLICE)) {
+                None if self.stop.overdue(Instant::now()) => {
+                    return Err(self.client.unreachable(&self.config.connection.bootstrap_servers));
+                }
+                None => return Err(self.stopped_early()),
+                Some(Ok(())) => break,
+                Some(Err(error)) => {
                     if let Some(failure) = self.refused() {
                         return Err(failure);
                     }
@@ -29,7 +38,7 @@ impl Publisher<'_> {
                     if self.stop.shutdown.requested().is_some() {
                         return Err(self.stopped_early());
                     }
-                    if self.stop.overdue(Instant::now()) {
+                    if self.stop.overdue(Instant::now()) || began.elapsed() >= SILENCE {
                         return Err(self.client.unreachable(&self.config.connection.bootstrap_servers));
                     }
                 }

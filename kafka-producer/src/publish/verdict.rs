@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use common::exit::Exit;
+use common::kafka::topic::{self, Known};
 use common::shutdown::Signal;
 use common::verdict::Verdict;
 use rdkafka::producer::{BaseProducer, Producer};
@@ -12,8 +13,6 @@ use crate::context::Context;
 
 /// How long the brokers may take to say what is wrong with the partitions.
 const ANSWER: Duration = Duration::from_secs(1);
-/// The most partitions that a message names.
-const NAMED: usize = 5;
 
 impl Publisher<'_> {
     /// The first that applies: wrong input, interrupted, refused, unreachable, incomplete. All acknowledged is well in any case.
@@ -54,29 +53,19 @@ impl Publisher<'_> {
         Verdict::new(signal.map_or(Exit::Incomplete, Signal::exit), format!("{name}: {undone}"))
     }
 
-    /// Why nothing is acknowledged, in the words of the brokers' metadata: no broker can be reached, or a partition has no
-    /// leader or too few replicas. Blocks for [`ANSWER`] at most.
+    /// Why nothing is acknowledged, by the brokers' metadata: no broker can be reached, or a partition has no leader or too few
+    /// replicas. Blocks for twice [`ANSWER`] at most.
     pub(super) fn why_not_acknowledged(&self, producer: &BaseProducer<Context>) -> Verdict {
-        let topic = self.config.topic.as_str();
-        let Ok(metadata) = producer.client().fetch_metadata(Some(topic), ANSWER) else {
-            return self.client.unreachable(&self.config.connection.bootstrap_servers);
-        };
-        let mut lacking = Vec::new();
-        for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
-            let (id, replicas, in_sync) = (partition.id(), partition.replicas().len(), partition.isr().len());
-            if partition.leader() < 0 {
-                lacking.push(format!("{topic}[{id}] has no leader"));
-            } else if in_sync < replicas {
-                lacking.push(format!("{topic}[{id}] has {in_sync} of {replicas} replicas in sync"));
+        let (name, client) = (self.config.topic.as_str(), producer.client());
+        let reason = match topic::ask_within(client, name, ANSWER) {
+            Known::NoAnswer => return self.client.unreachable(&self.config.connection.bootstrap_servers),
+            Known::Refused(failure) => return failure,
+            Known::Missing => Some(format!("topic {name} does not exist any more")),
+            Known::Partitions(_) => {
+                topic::partitions(client, name, ANSWER).and_then(|partitions| topic::explain(name, &partitions))
             }
-        }
-        let more = lacking.len().saturating_sub(NAMED);
-        lacking.truncate(NAMED);
-        let reason = match (lacking.is_empty(), more) {
-            (true, _) => "the brokers answer, but did not acknowledge in time".to_owned(),
-            (false, 0) => lacking.join(", "),
-            (false, more) => format!("{} and {more} more partitions", lacking.join(", ")),
         };
+        let reason = reason.unwrap_or_else(|| "the brokers answer, but did not acknowledge in time".to_owned());
         Verdict::new(Exit::Incomplete, reason)
     }
 }

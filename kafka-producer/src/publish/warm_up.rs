@@ -8,6 +8,7 @@ use common::kafka::topic::{self, Finding, Lookup};
 use common::verdict::Verdict;
 use rdkafka::producer::{BaseProducer, Producer};
 
+use super::beside::beside;
 use super::{NAP, Publisher, SILENCE};
 use crate::config::Config;
 use crate::context::Context;
@@ -17,14 +18,21 @@ const CREATION: Duration = Duration::from_secs(30);
 
 impl Publisher<'_> {
     /// Waits until the brokers know the topic, so that neither connecting nor metadata is timed as a delivery.
-    pub(super) fn warm_up(&self, producer: &BaseProducer<Context>) -> Result<(), Verdict> {
+    pub(super) fn warm_up(&self, producer: &Arc<BaseProducer<Context>>) -> Result<(), Verdict> {
         let Config { topic: name, create_topic, properties, connection, partition, .. } = self.config;
         let mut create = *create_topic;
         let began = Instant::now();
         let mut lookup = Lookup::new([name.clone()]);
+        let stopped = || self.stop.requested(Instant::now());
         loop {
             self.health.progress();
-            let finding = lookup.look(producer.client(), Duration::ZERO, topic::SLICE);
+            let (asking, mut asked) = (Arc::clone(producer), lookup);
+            let looked = beside(stopped, move || {
+                let finding = asked.look(asking.client(), Duration::ZERO, topic::SLICE);
+                (asked, finding)
+            });
+            let (again, finding) = looked.unwrap_or_else(|| (Lookup::new([name.clone()]), Finding::Nothing));
+            lookup = again;
             // What an error event said is closer to the cause than the failed question.
             if let Some(failure) = self.client.refused() {
                 return Err(failure);
@@ -39,7 +47,8 @@ impl Publisher<'_> {
                     // The first answer may come from a bootstrap connection that librdkafka then drops. An answer from a broker
                     // that stays makes it fetch its producer id at once; else it looks again after 500 ms, and the first
                     // messages wait for that.
-                    topic::ask(producer.client(), name);
+                    let (asking, name) = (Arc::clone(producer), name.clone());
+                    let _ = beside(stopped, move || topic::ask(asking.client(), &name));
                     return Ok(());
                 }
                 Finding::Refused(failure) => return Err(failure),
@@ -48,11 +57,16 @@ impl Publisher<'_> {
                     let Some(layout) = create.take() else { continue };
                     let left = self.stop.deadline.map_or(CREATION, |deadline| deadline.saturating_duration_since(now));
                     let context = SharedContext::new(Arc::clone(&self.client), ());
-                    topic::create(properties, context, name, layout, left.min(CREATION))
-                        .map_err(|verdict| self.client.refused().unwrap_or(verdict))?;
-                    tracing::info!(event = "topic_created", topic = name, "created the missing topic");
-                    lookup = Lookup::new([name.clone()]);
-                    continue;
+                    let (properties, wanted) = (properties.clone(), name.clone());
+                    let created = beside(stopped, move || {
+                        topic::create(&properties, context, &wanted, layout, left.min(CREATION))
+                    });
+                    if let Some(created) = created {
+                        created.map_err(|verdict| self.client.refused().unwrap_or(verdict))?;
+                        tracing::info!(event = "topic_created", topic = name, "created the missing topic");
+                        lookup = Lookup::new([name.clone()]);
+                        continue;
+                    }
                 }
                 Finding::Missing(_) => return Err(topic::missing(name, &connection.bootstrap_servers)),
                 Finding::Unknown(_) => {

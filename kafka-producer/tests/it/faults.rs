@@ -285,7 +285,7 @@ fn what_the_broker_rejected_was_transmitted_and_what_no_leader_took_was_not() {
         assert_says(message, &["--timeout: 0 of 10 messages acknowledged"]);
         assert!(!message.contains("can be reached"), "the brokers answer: {message}");
         if all == "unsent" {
-            assert_says(message, &["test[0] has no leader"]);
+            assert_says(message, &["topic test: partition 0 of 1 has no leader"]);
         }
     }
 }

@@ -13,6 +13,8 @@ use super::connection;
 
 /// Connections at a time. Prometheus and Kubernetes need a few; more are closed at once.
 const CONNECTIONS: usize = 128;
+/// The part of the process's descriptors that connections may take: the rest is for the brokers.
+const PART: u64 = 4;
 /// The pause after a failure to accept: to try again at once would keep a core busy.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The same trouble is logged once in this time.
@@ -33,7 +35,8 @@ impl Accept for TcpListener {
 /// Serves connection after connection. It never ends: whatever is wrong with one is not wrong with the next, and a lack of
 /// descriptors passes.
 pub(super) async fn serve(listener: impl Accept, router: Router) {
-    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    let limit = connections();
+    let free = Arc::new(Semaphore::new(limit));
     let mut quiet_until = None::<Instant>;
     loop {
         let trouble = match listener.accept().await {
@@ -47,7 +50,7 @@ pub(super) async fn serve(listener: impl Accept, router: Router) {
                     None
                 }
                 // Dropped, it is closed.
-                Err(_) => Some(format!("more than {CONNECTIONS} connections at a time: the latest are closed")),
+                Err(_) => Some(format!("more than {limit} connections at a time: the latest are closed")),
             },
             Err(error) => {
                 tokio::time::sleep(PAUSE).await;
@@ -61,6 +64,13 @@ pub(super) async fn serve(listener: impl Accept, router: Router) {
             tracing::error!(event = "admin_failed", "admin server: {trouble}");
         }
     }
+}
+
+/// How many connections there may be at a time.
+fn connections() -> usize {
+    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let part = descriptors.and_then(|descriptors| usize::try_from(descriptors / PART).ok());
+    part.map_or(CONNECTIONS, |part| part.clamp(1, CONNECTIONS))
 }
 
 fn cannot(error: &io::Error) -> String {

@@ -10,8 +10,10 @@ use super::statistics::{Broker, Statistics};
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a consumer depends on, as the latest statistics have it, and when that answered last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Answering {
+    /// When the client was made: what is away in its first statistics has been away since.
+    began: Instant,
     nodes: BTreeMap<i32, Answered>,
     coordinator: Option<Answered>,
     /// The leaders of the partitions that are consumed: the first partition of each, for the message.
@@ -29,17 +31,33 @@ struct Answered {
     address: String,
 }
 
+impl Default for Answering {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            nodes: BTreeMap::new(),
+            coordinator: None,
+            leaders: BTreeMap::new(),
+            leaderless: HashMap::new(),
+            seen: None,
+        }
+    }
+}
+
 impl Answering {
     /// Takes new statistics into account.
     pub fn update(&mut self, statistics: &Statistics<'_>, now: Instant) {
+        let new = if self.seen.is_none() { self.began.min(now) } else { now };
         self.seen = Some(now);
         let own = statistics.brokers.values().filter(|broker| broker.nodeid >= 0 && broker.source != "logical");
-        self.nodes =
-            own.map(|broker| (broker.nodeid, answered(self.nodes.get(&broker.nodeid), broker, now, false))).collect();
+        let before = std::mem::take(&mut self.nodes);
+        self.nodes = own
+            .map(|broker| (broker.nodeid, answered(before.get(&broker.nodeid), broker, (new, now), false)))
+            .collect();
         // While the group is being formed its coordinator keeps the answer to JoinGroup or SyncGroup back, rightly.
         let joins = statistics.cgrp.as_ref().is_some_and(|group| group.join_state.starts_with("wait-"));
         let coordinator = statistics.brokers.get("GroupCoordinator").filter(|_| statistics.cgrp.is_some());
-        self.coordinator = coordinator.map(|broker| answered(self.coordinator.as_ref(), broker, now, joins));
+        self.coordinator = coordinator.map(|broker| answered(self.coordinator.as_ref(), broker, (new, now), joins));
         self.leaders.clear();
         let mut leaderless = HashMap::new();
         for (topic, partitions) in &statistics.topics {
@@ -54,6 +72,14 @@ impl Answering {
             }
         }
         self.leaderless = leaderless;
+        // A broker that was never reached may be missing in the statistics.
+        for node in self.leaders.keys() {
+            let away = || {
+                let known = before.get(node).cloned();
+                known.unwrap_or_else(|| Answered { last: new, address: "no connection to it".to_owned() })
+            };
+            self.nodes.entry(*node).or_insert_with(away);
+        }
     }
 
     /// What has been silent for this long, in a sentence: the leader of a partition that is consumed, or the coordinator
@@ -82,9 +108,9 @@ impl Answering {
 }
 
 /// `excused`: an answer may be kept back.
-fn answered(known: Option<&Answered>, broker: &Broker<'_>, now: Instant, excused: bool) -> Answered {
+fn answered(known: Option<&Answered>, broker: &Broker<'_>, (new, now): (Instant, Instant), excused: bool) -> Answered {
     // A connection that was not known before has its time, and so has one that is being made.
-    let before = known.map_or(now, |known| known.last);
+    let before = known.map_or(new, |known| known.last);
     let last = if !broker.is_up() {
         before
     } else if excused || broker.waitresp_cnt == 0 {

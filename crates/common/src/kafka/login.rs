@@ -80,14 +80,15 @@ fn fetch(state: &Weak<ClientState>, source: &TokenSource) {
     loop {
         let result = source.attempt();
         let Some(state) = state.upgrade() else { break };
-        state.count_token(if result.is_ok() { "ok" } else { "error" });
         match result {
             Ok(()) => {
                 state.forget_cause(About::Token);
+                state.count_token("ok");
                 break;
             }
             Err(error) => {
                 state.no_token(&error);
+                state.count_token("error");
                 // librdkafka asks again after 10 s.
                 if matches!(error, TokenError::Refused(_)) {
                     break;

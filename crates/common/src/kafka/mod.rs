@@ -11,6 +11,7 @@ pub mod headers;
 mod login;
 mod names;
 pub mod native;
+mod nodes;
 pub mod oauth;
 mod phrases;
 pub mod promises;
@@ -40,7 +41,8 @@ pub fn client_config(properties: &Properties) -> ClientConfig {
     }
     // The cause of a failed connection is an INFO line: librdkafka must hand it over whatever our own log shows.
     if !matches!(config.log_level, RDKafkaLogLevel::Debug) {
-        config.set_log_level(RDKafkaLogLevel::Info);
+        let debugs = properties.get("debug").is_some();
+        config.set_log_level(if debugs { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     }
     config
 }

@@ -175,12 +175,9 @@ impl TokenSource {
             .header("authorization", &authorization)
             .header("accept", "application/json")
             .send_form(form)
-            .map_err(|error| TokenError::Unreachable(format!("token endpoint {url}: {error}")))?;
+            .map_err(|error| unreachable(url, &error))?;
         let status = response.status();
-        let body = response
-            .body_mut()
-            .read_to_string()
-            .map_err(|error| TokenError::Unreachable(format!("token endpoint {url}: {error}")))?;
+        let body = response.body_mut().read_to_string().map_err(|error| unreachable(url, &error))?;
         if !status.is_success() {
             let reason = match serde_json::from_str::<Refusal>(&body) {
                 Ok(refusal) => format!("{}: {}", refusal.error, refusal.error_description.unwrap_or_default()),
@@ -210,6 +207,13 @@ impl TokenSource {
         };
         Ok((token, lifetime))
     }
+}
+
+fn unreachable(url: &str, error: &ureq::Error) -> TokenError {
+    TokenError::Unreachable(match error {
+        ureq::Error::Timeout(_) => format!("token endpoint {url}: no answer within {} s", TIMEOUT.as_secs()),
+        error => format!("token endpoint {url}: {error}"),
+    })
 }
 
 fn fresh(state: &State) -> Option<OAuthToken> {

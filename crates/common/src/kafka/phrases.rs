@@ -33,6 +33,10 @@ pub enum About {
     Token,
 }
 
+/// What librdkafka says of a coordinator without KIP-848, in a line for debugging and nowhere else. That a member of such a
+/// coordinator gives up shows that it still does.
+pub(super) const NO_KIP848: &str = "ConsumerGroupHeartbeatRequest not supported by broker";
+
 /// One row.
 struct Phrase {
     /// All of these are in librdkafka's line.
@@ -137,6 +141,19 @@ const PHRASES: &[Phrase] = &[
         about: About::Protocol,
         class: Class::Unreachable,
         says: |place, _| Some(format!("{place} hung up (Disconnected) at the first request: the port may want TLS")),
+        hint: "check KAFKA_SECURITY_PROTOCOL or the port",
+    },
+    Phrase {
+        words: &["/bootstrap: ", "in state UP"],
+        about: About::Protocol,
+        class: Class::Unreachable,
+        says: |place, line| {
+            // Later it is a broker that ends, or a connection that was idle.
+            let hung_up = line.contains("Disconnected") || line.contains("Send failed: ");
+            let after = line.rsplit_once("(after ")?.1.split("ms in state").next()?.parse::<u64>().ok()?;
+            (hung_up && after < 1000)
+                .then(|| format!("{place} hung up (Disconnected) after the first request: it may want a login (SASL)"))
+        },
         hint: "check KAFKA_SECURITY_PROTOCOL or the port",
     },
     Phrase {

@@ -1,6 +1,6 @@
 //! The state of one client: the last cause of a failed connection, the first final refusal, the brokers, metrics and the log.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -11,9 +11,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::certificate;
 use super::error::{Class, class, hint, name, of_group, with_hint};
 use super::names::{self, Names};
+use super::nodes::Nodes;
 use super::oauth::TokenSource;
 use super::phrases::{self, About, Reading};
-use super::statistics::{Statistics, Window};
+use super::statistics::{Broker, Statistics};
 use crate::config::Properties;
 use crate::exit::Exit;
 use crate::metrics::ClientMetrics;
@@ -54,8 +55,7 @@ pub struct ClientState {
     /// When each kind of error was last logged.
     logged: Mutex<HashMap<String, Instant>>,
     names: Mutex<Option<Names>>,
-    /// Nodes that have series.
-    nodes: Mutex<BTreeMap<i32, Node>>,
+    nodes: Mutex<Nodes>,
     established: AtomicBool,
     /// Whether at least one broker is believed to be reachable now.
     contact: AtomicBool,
@@ -72,13 +72,6 @@ struct Facts {
 struct Cause {
     reading: Reading,
     when: Instant,
-}
-
-/// What the statistics say of one node, over all connections to it.
-#[derive(Clone, Copy, Default)]
-struct Node {
-    up: bool,
-    round_trip: Option<Window>,
 }
 
 impl ClientState {
@@ -98,7 +91,7 @@ impl ClientState {
             last_error: Mutex::new(None),
             logged: Mutex::new(HashMap::new()),
             names: Mutex::new(None),
-            nodes: Mutex::new(BTreeMap::new()),
+            nodes: Mutex::default(),
             established: AtomicBool::new(false),
             contact: AtomicBool::new(false),
         }
@@ -254,6 +247,12 @@ impl ClientState {
             tracing::debug!(target: "librdkafka", event = "librdkafka", facility, "{line}");
             return;
         }
+        if facility == "COORD" && line.contains(phrases::NO_KIP848) {
+            let hint = "use --group-protocol classic";
+            self.refuse(&format!(
+                "the brokers do not have the group protocol consumer (KIP-848, from Kafka 4.0 on); {hint}"
+            ));
+        }
         // What ends the client comes as an error too; what ends the run is said once, with the verdict.
         let said = facility == "FATAL" || self.has_refusal();
         match level {
@@ -301,11 +300,17 @@ impl ClientState {
             self.note_cause(reading.clone());
         }
         let is_final = self.is_final(code, &reading) && !self.established.load(Ordering::Relaxed);
-        if is_final || self.has_refusal() {
+        let text = match lock(&self.cause).as_ref() {
+            Some(cause) if code == RDKafkaErrorCode::AllBrokersDown && cause.when.elapsed() <= QUIET => {
+                format!("no connection to any of the brokers: {}", cause.reading.text)
+            }
+            _ => reading.text.clone(),
+        };
+        if is_final || self.has_refusal() || self.looking.load(Ordering::Acquire) {
             // Said once, with the verdict.
-            tracing::debug!(event = "client_error", error = label, "{}", reading.text);
+            tracing::debug!(event = "client_error", error = label, "{text}");
         } else if self.is_due(&label) {
-            tracing::warn!(event = "client_error", error = label, "{}", reading.text);
+            tracing::warn!(event = "client_error", error = label, "{text}");
         }
         if !is_final {
             return;
@@ -378,49 +383,14 @@ impl ClientState {
             self.metrics.statistics_failures.inc();
             return None;
         };
-        let mut nodes: BTreeMap<i32, Node> = BTreeMap::new();
-        let mut any_up = false;
-        // A node may have two connections: its own, and the coordinator's.
-        for broker in statistics.brokers.values() {
-            any_up |= broker.is_up();
-            if broker.nodeid < 0 {
-                continue;
-            }
-            let node = nodes.entry(broker.nodeid).or_default();
-            node.up |= broker.is_up();
-            let busier = |rtt: &Window| node.round_trip.is_none_or(|known| known.cnt < rtt.cnt);
-            if let Some(rtt) = broker.rtt.filter(|rtt| rtt.cnt > 0).filter(busier) {
-                node.round_trip = Some(rtt);
-            }
-        }
-        self.show_nodes(nodes);
+        lock(&self.nodes).show(&statistics, &self.metrics);
+        let any_up = statistics.brokers.values().any(Broker::is_up);
         if any_up {
             self.reached();
         } else {
             self.contact.store(false, Ordering::Relaxed);
         }
         Some(statistics)
-    }
-
-    fn show_nodes(&self, nodes: BTreeMap<i32, Node>) {
-        const QUANTILES: [&str; 2] = ["0.5", "0.99"];
-        let mut shown = lock(&self.nodes);
-        for gone in shown.keys().filter(|id| !nodes.contains_key(id)).map(ToString::to_string) {
-            // Absent where a node never had a round trip.
-            let _ = self.metrics.broker_up.remove_label_values(&[&gone]);
-            for quantile in QUANTILES {
-                let _ = self.metrics.round_trip.remove_label_values(&[gone.as_str(), quantile]);
-            }
-        }
-        for (id, node) in &nodes {
-            let id = id.to_string();
-            self.metrics.broker_up.with_label_values(&[&id]).set(i64::from(node.up));
-            let Some(rtt) = node.round_trip else { continue };
-            for (quantile, micros) in QUANTILES.into_iter().zip([rtt.p50, rtt.p99]) {
-                self.metrics.round_trip.with_label_values(&[id.as_str(), quantile]).set(micros as f64 / 1e6);
-            }
-        }
-        *shown = nodes;
     }
 }
 

@@ -81,6 +81,7 @@ impl Group<'_> {
         }
         // A classic cooperative group hands out an empty list first: it says nothing.
         if !is_empty {
+            self.unmatched = None;
             self.is_first = false;
             self.membership.join();
         }
@@ -174,7 +175,7 @@ impl Group<'_> {
     }
 
     /// Reads a partition that is assigned from another offset. Not by a seek, which a partition without a valid offset refuses.
-    fn move_to(&mut self, place: &TopicPartition, offset: i64) -> Result<(), Verdict> {
+    pub(super) fn move_to(&mut self, place: &TopicPartition, offset: i64) -> Result<(), Verdict> {
         if self.partitions.get(place).is_none() {
             return Ok(());
         }
@@ -197,6 +198,10 @@ impl Group<'_> {
     }
 
     fn changed(&self, kind: RebalanceKind, count: usize) {
+        if !self.settings.subscription.is_group() {
+            self.metrics.assigned.set(self.partitions.len() as i64);
+            return;
+        }
         self.metrics.rebalances.with_label_values(&[kind.label()]).inc();
         let assigned = self.partitions.len();
         self.metrics.assigned.set(assigned as i64);

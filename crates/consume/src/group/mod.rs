@@ -1,5 +1,6 @@
 //! Who reads what: the client, its group, its partitions and their offsets. Knows nothing of what is done with records.
 
+mod answers;
 mod assignment;
 mod commits;
 mod context;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use common::kafka::native::{Answer, Isolation, Polled, Questions, RecordQueue, TopicPartition};
+use common::kafka::native::{Isolation, Polled, Questions, RecordQueue, TopicPartition};
 use common::kafka::{self, ClientState};
 use common::verdict::Verdict;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -28,7 +29,7 @@ use commits::Commits;
 use context::{Context, Notes};
 use membership::Membership;
 use partitions::Partitions;
-use placement::{Kind, Placement};
+use placement::Placement;
 use topics::Topics;
 
 pub(crate) use partitions::NONE;
@@ -37,13 +38,9 @@ pub(crate) use partitions::NONE;
 const QUESTION: Duration = Duration::from_secs(5);
 /// How long the commit before a revocation may hold the group up. Missed, the next member reads the records again.
 const REVOKE_COMMIT: Duration = Duration::from_secs(5);
-/// How long a look at all topics may hold the loop up.
-const METADATA: Duration = Duration::from_millis(100);
-/// Between two of them.
-const PAUSE: Duration = Duration::from_millis(250);
-/// Tokens of questions that are not about the offsets of a placement.
-const TOPICS: usize = usize::MAX;
-const GROUP: usize = usize::MAX - 1;
+/// A broker that has not answered for this long is silent. Statistics come each 5 s, so that ten seconds of silence are seen in
+/// time.
+const SILENCE: Duration = Duration::from_secs(8);
 
 /// A change of the assignment that the loop has to carry out, once what it holds is flushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +73,8 @@ pub(crate) struct Group<'a> {
     is_first: bool,
     /// A topic appeared that the group does not know yet.
     refresh: bool,
+    /// Since when the client has said that what was subscribed to does not exist.
+    unmatched: Option<Instant>,
     /// How long a broker may be silent.
     patience: Duration,
     /// Whether the work was established: every topic of the assignment has had an answer to a fetch.
@@ -92,6 +91,10 @@ impl<'a> Group<'a> {
         // An offset that does not exist is decided about here: librdkafka would pass records over in silence.
         properties.remove("auto.offset.reset");
         properties.fallback("auto.offset.reset", "error");
+        if properties.get("group.protocol") == Some("consumer") {
+            // The only place where librdkafka says that the brokers do not have this protocol.
+            properties.fallback("debug", "cgrp");
+        }
         let context = Context::new(Arc::clone(&client), Notes::default());
         let consumer: BaseConsumer<Context> = kafka::create(&properties, context)?;
         if !settings.subscription.is_group() {
@@ -123,6 +126,7 @@ impl<'a> Group<'a> {
             broker: None,
             asked_brokers: None,
             is_first: true,
+            unmatched: None,
             patience: patience(&settings.properties),
             refresh: false,
             is_established: false,
@@ -148,7 +152,7 @@ impl<'a> Group<'a> {
                 return Err(self.client.fatal(code, &reason));
             }
             Event::Error(code, Some((place, offset))) => self.partition_error(code, place, offset),
-            Event::Error(_, None) => {}
+            Event::Error(code, None) => self.client_error(code),
         }
         Ok(())
     }
@@ -156,6 +160,9 @@ impl<'a> Group<'a> {
     fn partition_error(&mut self, code: RDKafkaErrorCode, place: TopicPartition, offset: i64) {
         match code {
             RDKafkaErrorCode::BadMessage => self.damaged(&place, offset),
+            // librdkafka loses its place behind a damaged batch, and asks for offsets that never were.
+            RDKafkaErrorCode::AutoOffsetReset
+                if self.partitions.get(&place).is_some_and(|slot| slot.damage.is_some()) => {}
             RDKafkaErrorCode::AutoOffsetReset => {
                 self.topics.look_again();
                 let is_known = self.placements.iter().any(|placement| {
@@ -173,6 +180,16 @@ impl<'a> Group<'a> {
             | RDKafkaErrorCode::UnknownPartition
             | RDKafkaErrorCode::OffsetOutOfRange => self.topics.look_again(),
             _ => {}
+        }
+    }
+
+    /// A classic group says so of a topic that it does not find: of one given by name the topics tell more.
+    fn client_error(&mut self, code: RDKafkaErrorCode) {
+        if matches!(code, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)
+            && self.partitions.len() == 0
+        {
+            self.unmatched.get_or_insert_with(Instant::now);
+            self.membership.join();
         }
     }
 
@@ -219,93 +236,6 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn ask(&mut self, now: Instant) -> Result<(), Verdict> {
-        if self.broker.is_none() && self.asked_brokers.is_none_or(|asked| now - asked >= PAUSE) {
-            self.asked_brokers = Some(now);
-            let names = self.settings.subscription.names();
-            let metadata = self.consumer.fetch_metadata(names.first().map(String::as_str), METADATA);
-            self.broker = metadata.ok().and_then(|metadata| Some(metadata.brokers().first()?.id()));
-        }
-        if self.broker.is_some() {
-            let assigned = self.partitions.iter().map(|slot| slot.place.topic.clone());
-            if let Some(names) = self.topics.due(assigned, now) {
-                self.questions.topics(TOPICS, self.broker, &names).map_err(|error| internal(&error))?;
-            }
-        }
-        if self.refresh {
-            // A classic group learns of a new topic by metadata of all topics only, by itself once a minute. To subscribe anew
-            // would tear down a join that may be under way, and leave a dead member in the group.
-            self.refresh = self.consumer.fetch_metadata(None, METADATA).is_err();
-        }
-        if let Subscription::Group { group, .. } = &self.settings.subscription {
-            let has_partitions = self.partitions.len() > 0 || !self.placements.is_empty();
-            if self.membership.tend(&self.consumer, has_partitions, now) {
-                self.questions.group(GROUP, group).map_err(|error| internal(&error))?;
-            }
-        }
-        for placement in &mut self.placements {
-            placement.ask(&self.questions, self.settings, now).map_err(|error| internal(&error))?;
-        }
-        Ok(())
-    }
-
-    fn answer(&mut self, token: usize, answer: Answer, now: Instant) -> Result<(), Verdict> {
-        match &answer {
-            Answer::Failed(code, reason) => tracing::debug!(event = "question_failed", ?code, "{reason}"),
-            _ => self.client.reached(),
-        }
-        match (token, answer) {
-            (TOPICS, Answer::Topics(answers)) => {
-                let findings = self.topics.answered(answers, now);
-                findings.into_iter().try_for_each(|finding| self.found(finding, now))
-            }
-            (TOPICS, _) => {
-                // Another broker may answer.
-                self.broker = None;
-                self.topics.failed();
-                Ok(())
-            }
-            (GROUP, Answer::Group(Ok(group))) => {
-                self.membership.answered(&group, now);
-                Ok(())
-            }
-            (GROUP, _) => Ok(()),
-            (token, answer) => {
-                let (id, kind) = (token / Kind::ALL.len(), Kind::ALL[token % Kind::ALL.len()]);
-                let Some(placement) = self.placements.iter_mut().find(|placement| placement.id == id) else {
-                    return Ok(());
-                };
-                match placement.answered(kind, answer, now) {
-                    Err(_) if self.is_established => Ok(()),
-                    result => result,
-                }
-            }
-        }
-    }
-
-    fn found(&mut self, finding: topics::Finding, now: Instant) -> Result<(), Verdict> {
-        use topics::Finding;
-        match finding {
-            Finding::Refused(verdict) if self.is_established => {
-                tracing::warn!(event = "topic_refused", "{verdict}");
-                Ok(())
-            }
-            Finding::Refused(verdict) => Err(verdict),
-            Finding::Missing(topic) if self.settings.is_one_shot() => {
-                Err(common::kafka::topic::missing(&topic, &self.settings.servers))
-            }
-            Finding::Missing(topic) => {
-                tracing::warn!(event = "topic_missing", topic, "the topic does not exist: waiting for it");
-                Ok(())
-            }
-            Finding::Replaced(topic) => self.replaced(&topic),
-            Finding::Found { topic, partitions, appeared } => {
-                self.refresh |= appeared && self.settings.subscription.is_group();
-                self.assign_given(&topic, partitions, now)
-            }
-        }
-    }
-
     /// What of topics, group and partitions keeps the consumer from being ready.
     pub fn facts(&self, now: Instant) -> crate::readiness::Facts {
         crate::readiness::Facts {
@@ -324,7 +254,10 @@ impl<'a> Group<'a> {
     fn matches_nothing(&self, now: Instant) -> Option<String> {
         let Subscription::Group { topics, .. } = &self.settings.subscription else { return None };
         let expressions: Vec<&str> = topics.iter().map(String::as_str).filter(|topic| topic.starts_with('^')).collect();
-        (!expressions.is_empty() && self.membership.matches_nothing(now))
+        let only_expressions = expressions.len() == topics.len();
+        let unmatched = self.unmatched.is_some_and(|since| now.saturating_duration_since(since) >= kafka::topic::GRACE);
+        let matches_nothing = self.membership.matches_nothing(now) || (only_expressions && unmatched);
+        (!expressions.is_empty() && self.partitions.len() == 0 && matches_nothing)
             .then(|| format!("no topic matches {}", expressions.join(", ")))
     }
 
@@ -344,6 +277,9 @@ impl<'a> Group<'a> {
 
     /// Which partitions were not read to their end, as a sentence.
     pub fn unended(&self) -> Option<String> {
+        if self.settings.subscription.is_group() && self.membership.has_joined() && self.partitions.len() == 0 {
+            return Some("the group has assigned no partition to this member".to_owned());
+        }
         let unended: Vec<TopicPartition> = self.partitions.unended().cloned().collect();
         (self.settings.exit_at_end && !unended.is_empty())
             .then(|| format!("{} not at the end", placement::shown(&unended)))
@@ -389,7 +325,7 @@ fn patience(properties: &common::config::Properties) -> Duration {
         .get("fetch.wait.max.ms")
         .and_then(|text| text.parse().ok())
         .map_or(Duration::ZERO, Duration::from_millis);
-    kafka::answering::PATIENCE.max(wait * 2)
+    SILENCE.max(wait * 2)
 }
 
 /// A failure of librdkafka's own bookkeeping, which cannot happen short of a lack of memory.

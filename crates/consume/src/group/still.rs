@@ -1,6 +1,6 @@
 //! Partitions that stand still: those with a batch that fails its checksum, and all while the sink wants to be left alone.
 //!
-//! A damaged batch is never passed over unasked. librdkafka hands over what lies behind one if it came with the
+//! A damaged batch is never passed over unasked. librdkafka 2.12 loses its place behind one: it takes what follows for a batch, and
 //! same fetch; the partition stands still instead, and is read again until the batch is whole.
 
 use std::time::{Duration, Instant};
@@ -79,7 +79,7 @@ impl Group<'_> {
             }
         }
         for (place, offset) in again {
-            self.rewind(&place, offset)?;
+            self.move_to(&place, offset)?;
             let places = std::slice::from_ref(&place);
             let resumed = list_of(places, Offset::Invalid).and_then(|list| self.consumer.resume(&list));
             resumed.map_err(|error| failure("reading again", places, &error))?;

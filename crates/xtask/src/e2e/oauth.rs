@@ -92,7 +92,7 @@ fn token_ends(bench: &mut Bench) -> Result<String> {
     let place = Place::new(&cluster, "ends", "oauth-token-ends");
     let port = free_port()?;
     let server = TokenServer::with_lifetime(port, SERVICE, &form_encoded(SECRET), LIFETIME)?;
-    let program = bench.producer(&place).args(["--messages", "100k", "--rate", "20/s", "--timeout", "25s"]);
+    let program = bench.producer(&place).args(["--messages", "100000", "--rate", "20/s", "--timeout", "25s"]);
     let producer = with_token(program, port, SECRET).spawn()?;
     producer.wait_for_stderr_event("publishing", RUN)?;
     server.say_nothing();

@@ -34,10 +34,29 @@ pub struct Row {
     pub hint: &'static str,
 }
 
-/// The row of a code; `None` for a number that this librdkafka does not know, as a newer broker may send.
-pub fn row(code: RDKafkaErrorCode) -> Option<&'static Row> {
-    // By number: a code from the broker may have no variant.
-    TABLE.iter().find(|row| row.code as i32 == code as i32)
+/// The number of a code, which a newer broker may send without librdkafka knowing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Number(pub i32);
+
+impl From<RDKafkaErrorCode> for Number {
+    fn from(code: RDKafkaErrorCode) -> Self {
+        Self(code as i32)
+    }
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match row(*self) {
+            Some(row) => row.code.fmt(f),
+            None => write!(f, "error {}, which this version of librdkafka does not know", self.0),
+        }
+    }
+}
+
+/// The row of a code; `None` for a number that this librdkafka does not know.
+pub fn row(code: impl Into<Number>) -> Option<&'static Row> {
+    let number = code.into();
+    TABLE.iter().find(|row| Number::from(row.code) == number)
 }
 
 const fn r(code: RDKafkaErrorCode, class: Class, of: Of, hint: &'static str) -> Row {
@@ -331,6 +350,9 @@ mod tests {
             assert_eq!(class(code), Refused, "{code:?}");
             assert!(hint(code).contains(says), "{code:?}: {}", hint(code));
         }
+        // A number of a newer broker.
+        assert_eq!((class(Number(119)), hint(Number(119))), (Transient, ""));
+        assert_eq!(crate::kafka::error::name(Number(119)), "119");
         // A partition without a leader: it comes back.
         assert_eq!(class(UnknownPartition), Transient);
     }

@@ -7,7 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use crate::exit::Exit;
 use crate::verdict::Verdict;
 
-pub use codes::{Of, Row, TABLE, row};
+pub use codes::{Number, Of, Row, TABLE, row};
 
 /// The verdict on a configuration that librdkafka refuses as a whole, before any broker is asked.
 pub fn creation(error: &KafkaError) -> Verdict {
@@ -44,36 +44,37 @@ impl Class {
 }
 
 /// Whether a retry can help. A number that librdkafka does not know never ends a process as "refused".
-pub fn class(code: RDKafkaErrorCode) -> Class {
+pub fn class(code: impl Into<Number>) -> Class {
     row(code).map_or(Class::Transient, |row| row.class)
 }
 
 /// Whether the error is about one message, so that the others may still be delivered.
-pub fn of_message(code: RDKafkaErrorCode) -> bool {
+pub fn of_message(code: impl Into<Number>) -> bool {
     row(code).is_some_and(|row| row.of == Of::Message)
 }
 
 /// Whether the error is about the consumer group.
-pub fn of_group(code: RDKafkaErrorCode) -> bool {
+pub fn of_group(code: impl Into<Number>) -> bool {
     row(code).is_some_and(|row| row.of == Of::Group)
 }
 
 /// What a person can do about a code; empty when librdkafka's own words say it all.
-pub fn hint(code: RDKafkaErrorCode) -> &'static str {
+pub fn hint(code: impl Into<Number>) -> &'static str {
     row(code).map_or("", |row| row.hint)
 }
 
 /// A code's name as librdkafka's documentation has it, for labels and the report: a bounded set. A number that librdkafka
 /// does not know is that number.
-pub fn name(code: RDKafkaErrorCode) -> String {
-    match row(code) {
+pub fn name(code: impl Into<Number>) -> String {
+    let number = code.into();
+    match row(number) {
         Some(row) => format!("{:?}", row.code),
-        None => (code as i32).to_string(),
+        None => number.0.to_string(),
     }
 }
 
 /// `reason; hint`, or the reason alone.
-pub fn with_hint(reason: &str, code: RDKafkaErrorCode) -> String {
+pub fn with_hint(reason: &str, code: impl Into<Number>) -> String {
     joined(reason, hint(code))
 }
 

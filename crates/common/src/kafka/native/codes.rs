@@ -1,10 +1,20 @@
-//! The codes that librdkafka describes, for a test that none of them was forgotten.
+//! Error codes as numbers: rdkafka turns them into an enumeration, in which those of a newer broker get lost.
 
-use rdkafka::bindings::rd_kafka_get_err_descs;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::BorrowedMessage;
+
+use crate::kafka::error::Number;
+
+/// Why a message was not delivered.
+pub fn delivery_error(message: &BorrowedMessage<'_>) -> Number {
+    // SAFETY: the message is alive; its error is read as the number that it is in C.
+    Number(unsafe { (&raw const (*message.ptr()).err).cast::<i32>().read() })
+}
 
 /// All codes that librdkafka has a description for.
-pub(crate) fn described_codes() -> Vec<RDKafkaErrorCode> {
+#[cfg(test)]
+pub(crate) fn described_codes() -> Vec<rdkafka::error::RDKafkaErrorCode> {
+    use rdkafka::bindings::rd_kafka_get_err_descs;
+
     let (mut first, mut count) = (std::ptr::null(), 0);
     // SAFETY: both pointers are valid for the call; librdkafka's list is static, and as long as it says.
     let all = unsafe {

@@ -6,7 +6,6 @@
 #![allow(unsafe_code, reason = "the one place that calls librdkafka directly")]
 
 mod ask;
-#[cfg(test)]
 mod codes;
 mod commit;
 mod delivery;
@@ -22,6 +21,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 
 pub use ask::{Answer, GroupAnswer, Isolation, PartitionAnswer, Questions, TopicAnswer, TopicId};
+pub use codes::delivery_error;
 #[cfg(test)]
 pub(crate) use codes::described_codes;
 pub use commit::Commits;

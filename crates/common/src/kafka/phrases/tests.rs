@@ -152,6 +152,12 @@ fn each_phrase_is_said_by_librdkafka() {
         ),
         case(closing.address(), owned(plain), Class::Unreachable, &["hung up (Disconnected)", "the port may want TLS"]),
         case(
+            no_sasl.address(),
+            owned(plain),
+            Class::Unreachable,
+            &["after the first request: it may want a login (SASL)"],
+        ),
+        case(
             "broker.invalid:9092".to_owned(),
             owned(plain),
             Class::Unreachable,

@@ -15,7 +15,7 @@ use crate::verdict::Verdict;
 
 pub use create::{NewTopic, create};
 pub use lookup::{Finding, Lookup};
-pub use trouble::{PartitionState, explain, partitions, trouble};
+pub use trouble::{PartitionState, explain, partitions};
 
 /// One question to the brokers blocks for this long at most, so that error events and signals are seen meanwhile.
 pub const SLICE: Duration = Duration::from_millis(500);

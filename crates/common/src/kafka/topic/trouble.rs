@@ -17,13 +17,13 @@ pub struct PartitionState {
     pub in_sync: Vec<i32>,
 }
 
-/// The partitions of a topic, by number. Blocks for `limit` at most; `None` when no broker answered, or there is no topic.
+/// The partitions of a topic, by number; none when there is no such topic. Blocks for `limit` at most; `None` when no broker
+/// answered.
 pub fn partitions<C: ClientContext>(client: &Client<C>, topic: &str, limit: Duration) -> Option<Vec<PartitionState>> {
     let metadata = client.fetch_metadata(Some(topic), limit).ok()?;
-    let found = metadata.topics().iter().find(|found| found.name() == topic)?;
+    let found = metadata.topics().iter().filter(|found| found.name() == topic);
     let mut partitions: Vec<PartitionState> = found
-        .partitions()
-        .iter()
+        .flat_map(|found| found.partitions())
         .map(|partition| PartitionState {
             partition: partition.id(),
             leader: Some(partition.leader()).filter(|leader| *leader >= 0),
@@ -32,19 +32,16 @@ pub fn partitions<C: ClientContext>(client: &Client<C>, topic: &str, limit: Dura
         })
         .collect();
     partitions.sort_by_key(|partition| partition.partition);
-    (!partitions.is_empty()).then_some(partitions)
+    Some(partitions)
 }
 
-/// What is wrong with a topic, in a sentence: for a verdict at a deadline, instead of a guess about the brokers. Blocks for
-/// `limit` at most; `None` when the brokers do not answer, or all is well with it.
-pub fn trouble<C: ClientContext>(client: &Client<C>, topic: &str, limit: Duration) -> Option<String> {
-    explain(topic, &partitions(client, topic, limit)?)
-}
-
-/// The sentence for these partitions: leaders first, as nothing moves without; then replicas, which are fatal only below the
-/// topic's `min.insync.replicas`.
+/// What is wrong with a topic, in a sentence: for a verdict at a deadline, instead of a guess about the brokers. Leaders first, as
+/// nothing moves without; then replicas, which are fatal only below the topic's `min.insync.replicas`.
 pub fn explain(topic: &str, partitions: &[PartitionState]) -> Option<String> {
     let of = partitions.len();
+    if of == 0 {
+        return Some(format!("topic {topic} does not exist any more"));
+    }
     let leaderless: Vec<&PartitionState> = partitions.iter().filter(|partition| partition.leader.is_none()).collect();
     if !leaderless.is_empty() {
         let named = listed("partition", leaderless.iter().map(|partition| partition.partition));
@@ -123,6 +120,7 @@ mod tests {
     fn what_is_wrong_is_named_with_its_partitions_and_brokers() {
         let whole = |number| state(number, Some(1), &[1, 2, 3], &[1, 2, 3]);
         assert_eq!(explain("t", &[whole(0), whole(1)]), None);
+        assert_eq!(explain("t", &[]).unwrap(), "topic t does not exist any more");
         assert_eq!(
             explain("t", &[whole(0), state(1, None, &[2, 3], &[2])]).unwrap(),
             "topic t: partition 1 of 2 has no leader; the replicas are on brokers 2, 3: bring one back"
@@ -144,12 +142,13 @@ mod tests {
         properties.fallback("bootstrap.servers", mock.bootstrap_servers());
         let producer: BaseProducer = crate::kafka::client_config(&properties).create().unwrap();
         let deadline = Instant::now() + Duration::from_secs(30);
-        while partitions(producer.client(), "test", SLICE).is_none() {
+        while partitions(producer.client(), "test", SLICE).is_none_or(|partitions| partitions.is_empty()) {
             assert!(Instant::now() < deadline, "no broker answers");
         }
-        assert_eq!(trouble(producer.client(), "test", SLICE), None);
+        let look = || explain("test", &partitions(producer.client(), "test", SLICE).unwrap());
+        assert_eq!(look(), None);
         mock.move_leader("test", 1, None).unwrap();
-        let said = trouble(producer.client(), "test", SLICE).unwrap();
+        let said = look().unwrap();
         assert!(said.starts_with("topic test: partition 1 of 2 has no leader"), "{said}");
     }
 }
