@@ -1,6 +1,6 @@
 //! What both programs share: how they are configured, how they talk to Kafka, how they report and how they end.
 //!
-//! Dependencies point one way. `args`, `config`, `exit`, `health`, `shutdown` and `stamp` know neither rdkafka nor axum nor
+//! Dependencies point one way. `args`, `config`, `connection`, `exit`, `health`, `shutdown` and `stamp` know neither rdkafka nor axum nor
 //! prometheus; `kafka` does not know axum; `admin` does not know `kafka`; nothing here knows a program.
 
 pub mod admin;

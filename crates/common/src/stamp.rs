@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! stamp: 1;<run id>;<seq>;<sent-us>;<attempt>;<checksum>
-//! stamp: 1;orders-7;17;1795432527123456;0badcafe;9d6f2c11
+//! stamp: 1;orders-7;17;1795432527123456;0badcafe;ed180e02
 //! ```
 //!
 //! One header, because each costs an allocation in librdkafka on both sides. `1` is the version: any other layout gets
@@ -281,6 +281,28 @@ mod tests {
             assert_eq!(Stamp::parse(bad.as_bytes()), None, "{bad}");
         }
         assert_eq!(Stamp::parse(b"1;\xff;2;3;01234567;89abcdef"), None);
+    }
+
+    /// The table of `docs/compatibility.md`, by which readers of other programs are checked.
+    #[test]
+    fn the_checksum_is_the_one_that_was_promised() {
+        let page = include_str!("../../../docs/compatibility.md");
+        let cell = |part: Option<&str>| match part {
+            None => "none".to_owned(),
+            Some("") => "empty".to_owned(),
+            Some(text) => format!("`{text}`"),
+        };
+        for (key, value, sum) in [
+            (Some("17"), Some("hello"), 0xed18_0e02),
+            (None, Some("hello"), 0xc28e_a031),
+            (Some("17"), None, 0xa184_d2c2),
+            (Some("17"), Some(""), 0xaf80_8929),
+            (None, None, 0xb161_dd1f),
+        ] {
+            assert_eq!(checksum(key.map(str::as_bytes), value.map(str::as_bytes)), sum, "{key:?} {value:?}");
+            let row = format!("| {} | {} | `{sum:08x}` |", cell(key), cell(value));
+            assert!(page.contains(&row), "{row}");
+        }
     }
 
     #[test]

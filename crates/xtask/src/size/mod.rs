@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(long, default_value = "100", value_parser = units::bytes)]
     bytes: usize,
 
-    /// Copies of each message on the brokers
+    /// Replicas of each message
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10))]
     replication: u32,
 

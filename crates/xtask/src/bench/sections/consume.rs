@@ -16,7 +16,7 @@ const SLOW: u64 = 100_000;
 pub fn measure(setting: &Setting) -> Result<Section> {
     let title = "Consumers: log every record as a JSON line";
     let mut section = Section::new("consume", title, &THROUGHPUT)
-        .about("All read the same topic from its beginning: 6 partitions, uncompressed, values of 100 bytes and three headers. \
+        .about("All read the same topic from its beginning: 6 partitions, uncompressed, values of 100 bytes and the stamp as header. \
                 Lines go to a file in memory, whose lines are counted afterwards. The floor is librdkafka alone with the settings \
                 of kafka-consumer: once it drops the records, once it asks for their headers and writes constant lines of the \
                 same length to the same file. \

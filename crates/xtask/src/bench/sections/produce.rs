@@ -17,9 +17,9 @@ pub fn measure(setting: &Setting) -> Result<Section> {
     let title = "Producers: publish values of 100 bytes, acks=all, idempotent";
     let mut section = Section::new("produce", title, &THROUGHPUT)
         .about("Each publishes random text to a topic of 6 partitions and waits for all acknowledgements. With headers, each \
-                message carries run id, sequence number and time sent; the rivals send none. The floor is librdkafka alone with \
-                the settings of kafka-producer: it sends messages made beforehand, once with the same three headers. The start \
-                of the process is part of its time.")
+                message carries a stamp (run, number, time, attempt, checksum); the rivals send none. The floor is librdkafka \
+                alone with the settings of kafka-producer: it sends messages made beforehand, once with the same header. The \
+                start of the process is part of its time.")
         .about("Ours compress by lz4 as they do by default; for the rivals none was the cheapest and is what they have here, so ours is there without, too. \
                 VerifiableProducer sends its sequence numbers only, and prints a line for each.");
     section.chart = Some(0);
