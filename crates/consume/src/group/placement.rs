@@ -136,22 +136,12 @@ impl Placement {
             }
             *need = Need::Asked;
             let token = self.id * Kind::ALL.len() + kind as usize;
-            let (spec, isolation) = match kind {
-                Kind::Ends => (LATEST, settings.isolation),
-                Kind::Highest => (LATEST, Isolation::ReadUncommitted),
-                Kind::Earliest => (EARLIEST, Isolation::ReadUncommitted),
-                Kind::Times => match settings.from {
-                    Start::Time(ms) => (ms, Isolation::ReadUncommitted),
-                    _ => (LATEST, Isolation::ReadUncommitted),
-                },
-                Kind::Committed => {
-                    if let Subscription::Group { group, .. } = &settings.subscription {
-                        questions.committed(token, group, &self.partitions)?;
-                    }
-                    continue;
-                }
-            };
-            questions.offsets(token, &self.partitions, spec, isolation)?;
+            let isolation = if kind == Kind::Ends { settings.isolation } else { Isolation::ReadUncommitted };
+            match (spec(kind, settings), &settings.subscription) {
+                (Some(spec), _) => questions.offsets(token, &self.partitions, spec, isolation)?,
+                (None, Subscription::Group { group, .. }) => questions.committed(token, group, &self.partitions)?,
+                (None, Subscription::Partitions { .. }) => {}
+            }
         }
         Ok(())
     }
@@ -160,7 +150,7 @@ impl Placement {
     ///
     /// # Errors
     /// The broker refuses to answer.
-    pub fn answered(&mut self, kind: Kind, answer: Answer, now: Instant) -> Result<(), Verdict> {
+    pub fn answered(&mut self, kind: Kind, answer: Answer, settings: &Settings, now: Instant) -> Result<(), Verdict> {
         let need = &mut self.needs[kind as usize];
         *need = Need::Due(now + AGAIN);
         let entries = match answer {
@@ -175,6 +165,11 @@ impl Placement {
         let mut offsets = HashMap::with_capacity(entries.len());
         for (place, offset) in entries {
             match offset {
+                // librdkafka gives the question back as the answer of a broker that it could not reach.
+                Ok(offset) if Some(offset) == spec(kind, settings) => {
+                    self.trouble = Some(format!("{} of {place} is not known: its leader does not answer", kind.what()));
+                    return Ok(());
+                }
                 Ok(offset) => drop(offsets.insert(place, offset)),
                 Err(code) => {
                     self.trouble = Some(match code {
@@ -290,6 +285,17 @@ pub(crate) fn reset_to(
         }
     };
     Ok((to, u64::try_from(first.saturating_sub(old)).unwrap_or(0)))
+}
+
+/// What ListOffsets is asked; `None` for what the group knows.
+fn spec(kind: Kind, settings: &Settings) -> Option<i64> {
+    match (kind, settings.from) {
+        (Kind::Ends | Kind::Highest, _) => Some(LATEST),
+        (Kind::Earliest, _) => Some(EARLIEST),
+        (Kind::Times, Start::Time(ms)) => Some(ms),
+        (Kind::Times, _) => Some(LATEST),
+        (Kind::Committed, _) => None,
+    }
 }
 
 fn refusal(code: RDKafkaErrorCode, kind: Kind, places: &str) -> Result<(), Verdict> {
