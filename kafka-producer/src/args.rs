@@ -67,7 +67,7 @@ pub struct RunArgs {
     #[arg(long, env = "PRODUCER_SIZE", value_name = "BYTES", value_parser = units::bytes, group = "what", help_heading = "Messages")]
     pub size: Option<usize>,
 
-    /// What values of a --size are like
+    /// Content of --size values
     #[arg(long, env = "PRODUCER_PAYLOAD", value_enum, default_value = "random", help_heading = "Messages")]
     pub payload: Payload,
 
@@ -202,12 +202,12 @@ pub struct RunArgs {
     )]
     pub listen: Listen,
 
-    /// What the program says of itself.
+    /// The program's own log.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
-/// What values of a fixed size are like.
+/// Content of values of a fixed size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Payload {
     /// Random text: codecs find little in it

@@ -1,6 +1,6 @@
 //! `kafka-producer`: publishes a number of messages and says honestly what became of each.
 //!
-//! The way of the data: `args` (as typed) → `config` (checked) → `source` → `publish` → `ledger` → `report` → exit code.
+//! The data flow: `args` (as typed) → `config` (checked) → `source` → `publish` → `ledger` → `report` → exit code.
 #![forbid(unsafe_code)]
 
 mod account;

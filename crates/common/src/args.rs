@@ -182,7 +182,7 @@ impl SaslMechanism {
     }
 }
 
-/// What the program says of itself, on stderr.
+/// The program's own log, on stderr.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Logging (on stderr)")]
 pub struct LogArgs {
