@@ -76,7 +76,7 @@ impl Group<'_> {
                 let Some(placement) = self.placements.iter_mut().find(|placement| placement.id == id) else {
                     return Ok(());
                 };
-                match placement.answered(kind, answer, self.settings, now) {
+                match placement.answered(kind, answer, now) {
                     Err(_) if self.is_established => Ok(()),
                     result => result,
                 }

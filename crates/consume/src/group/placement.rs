@@ -150,7 +150,7 @@ impl Placement {
     ///
     /// # Errors
     /// The broker refuses to answer.
-    pub fn answered(&mut self, kind: Kind, answer: Answer, settings: &Settings, now: Instant) -> Result<(), Verdict> {
+    pub fn answered(&mut self, kind: Kind, answer: Answer, now: Instant) -> Result<(), Verdict> {
         let need = &mut self.needs[kind as usize];
         *need = Need::Due(now + AGAIN);
         let entries = match answer {
@@ -165,11 +165,6 @@ impl Placement {
         let mut offsets = HashMap::with_capacity(entries.len());
         for (place, offset) in entries {
             match offset {
-                // librdkafka gives the question back as the answer of a broker that it could not reach.
-                Ok(offset) if Some(offset) == spec(kind, settings) => {
-                    self.trouble = Some(format!("{} of {place} is not known: its leader does not answer", kind.what()));
-                    return Ok(());
-                }
                 Ok(offset) => drop(offsets.insert(place, offset)),
                 Err(code) => {
                     self.trouble = Some(match code {
@@ -177,6 +172,9 @@ impl Placement {
                         | RDKafkaErrorCode::NotLeaderForPartition
                         | RDKafkaErrorCode::UnknownPartition => {
                             format!("{} of {place} is not known: the partition has no leader", kind.what())
+                        }
+                        RDKafkaErrorCode::OperationTimedOut => {
+                            format!("{} of {place} is not known: its leader does not answer", kind.what())
                         }
                         code => format!("{} of {place} is not known: {code}", kind.what()),
                     });
