@@ -306,10 +306,6 @@ fn delivery(args: &RunArgs, given: Given<'_>, share: Share, properties: &mut Pro
         properties.fallback("message.timeout.ms", length);
         properties.fallback("transaction.timeout.ms", length);
     }
-    // A request that is sent again because its answer is late writes its messages twice, unless the broker knows them by number.
-    if properties.get("enable.idempotence") == Some("true") {
-        defaults::answers(properties);
-    }
 }
 
 /// The size of the file to be sent as one message; what is wrong with it is said when it is opened. That of standard input is

@@ -9,10 +9,9 @@ use crate::config::Properties;
 const FIRST_PAUSE_MS: u128 = 20;
 /// The longest: a broker that comes back is noticed within 2 s, where librdkafka has 10.
 const LONGEST_PAUSE_MS: u128 = 2000;
-/// How long an answer may take. librdkafka has a minute, and takes as long to leave a frozen broker; with this it takes 11 to 16 s.
-/// Tried and unharmed: a quota of 100 kB/s for a consumer, a member whose join takes 25 s, transactions, a frozen follower. A
-/// producer under a quota of less than some 250 kB/s a broker can wait longer for its answer, as five batches of 1 MB are on their
-/// way: it sends the batch again, which is written once all the same. There `-X socket.timeout.ms=60000` is better.
+/// How long an answer to a consumer may take. librdkafka has a minute, and takes as long to leave a frozen broker; with this it
+/// takes 11 to 16 s. Tried and unharmed: a quota of 100 kB/s, a member whose join takes 25 s. A producer keeps librdkafka's minute:
+/// under a quota of less than some 250 kB/s a broker it rightly waits longer for an answer, and would send its batches again.
 const ANSWER_MS: u128 = 10_000;
 /// The highest values of the two limits that decide how fast a dead address is noticed; librdkafka's own.
 const CONNECT_MS: u128 = 30_000;
@@ -37,17 +36,12 @@ pub fn connections(properties: &mut Properties, timeout: Option<Duration>) {
     }
 }
 
-/// Sets how long an answer may take, for a client whose requests all may be sent twice. Requests that wait at the broker by design
-/// have limits of their own in librdkafka: to join and to sync a group, to fetch (this and `fetch.wait.max.ms`).
+/// Sets how long an answer to a consumer may take. Requests that wait at the broker by design have limits of their own in
+/// librdkafka: to join and to sync a group, to fetch (this and `fetch.wait.max.ms`).
 pub fn answers(properties: &mut Properties) {
-    // librdkafka refuses more than the transaction may last.
-    let transaction = match number(properties, "transaction.timeout.ms") {
-        0 => ANSWER_MS,
-        limit => limit,
-    };
     // A fetch that waits at the broker for long holds up what is sent behind it: then librdkafka's own limit.
     if number(properties, "fetch.wait.max.ms") + 1000 <= ANSWER_MS {
-        properties.fallback("socket.timeout.ms", ANSWER_MS.min(transaction));
+        properties.fallback("socket.timeout.ms", ANSWER_MS);
     }
 }
 

@@ -33,8 +33,8 @@ pub enum About {
     Token,
 }
 
-/// What librdkafka says of a coordinator without KIP-848, in a line for debugging and nowhere else. That a member of such a
-/// coordinator gives up shows that it still does.
+/// What librdkafka says of a coordinator without KIP-848, in a line for debugging and nowhere else. The consumer's test
+/// `a_broker_without_the_new_group_protocol_is_named_as_such` shows that it still says so.
 pub(super) const NO_KIP848: &str = "ConsumerGroupHeartbeatRequest not supported by broker";
 
 /// One row.

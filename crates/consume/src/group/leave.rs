@@ -15,6 +15,11 @@ impl Group<'_> {
     /// Leaves the group and closes the client by the deadline. `false` when that took too long; the client is then left as it
     /// is, as to drop it would wait for the brokers without an end.
     pub fn leave(&mut self, deadline: Instant, moves: impl Fn()) -> bool {
+        if self.is_fatal {
+            // It would never be closed: there is nothing to leave any more.
+            std::mem::forget(std::sync::Arc::clone(&self.consumer));
+            return true;
+        }
         // An assignment that still waits for offsets: librdkafka waits for it to be taken.
         if !std::mem::take(&mut self.placements).is_empty() {
             let none = TopicPartitionList::new();

@@ -77,6 +77,8 @@ pub(crate) struct Group<'a> {
     unmatched: Option<Instant>,
     /// How long a broker may be silent.
     patience: Duration,
+    /// Whether librdkafka has given the client up.
+    is_fatal: bool,
     /// Whether the work was established: every topic of the assignment has had an answer to a fetch.
     is_established: bool,
 }
@@ -129,6 +131,7 @@ impl<'a> Group<'a> {
             unmatched: None,
             patience: patience(&settings.properties),
             refresh: false,
+            is_fatal: false,
             is_established: false,
         })
     }
@@ -148,6 +151,7 @@ impl<'a> Group<'a> {
             Event::Assign(partitions) => self.changes.push_back(Change::Assign(partitions)),
             Event::Revoke(partitions) => self.changes.push_back(Change::Revoke(partitions)),
             Event::Fatal(code, reason) => {
+                self.is_fatal = true;
                 let (code, reason) = self.consumer.client().fatal_error().unwrap_or((code, reason));
                 return Err(self.client.fatal(code, &reason));
             }

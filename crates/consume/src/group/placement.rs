@@ -136,22 +136,12 @@ impl Placement {
             }
             *need = Need::Asked;
             let token = self.id * Kind::ALL.len() + kind as usize;
-            let (spec, isolation) = match kind {
-                Kind::Ends => (LATEST, settings.isolation),
-                Kind::Highest => (LATEST, Isolation::ReadUncommitted),
-                Kind::Earliest => (EARLIEST, Isolation::ReadUncommitted),
-                Kind::Times => match settings.from {
-                    Start::Time(ms) => (ms, Isolation::ReadUncommitted),
-                    _ => (LATEST, Isolation::ReadUncommitted),
-                },
-                Kind::Committed => {
-                    if let Subscription::Group { group, .. } = &settings.subscription {
-                        questions.committed(token, group, &self.partitions)?;
-                    }
-                    continue;
-                }
-            };
-            questions.offsets(token, &self.partitions, spec, isolation)?;
+            let isolation = if kind == Kind::Ends { settings.isolation } else { Isolation::ReadUncommitted };
+            match (spec(kind, settings), &settings.subscription) {
+                (Some(spec), _) => questions.offsets(token, &self.partitions, spec, isolation)?,
+                (None, Subscription::Group { group, .. }) => questions.committed(token, group, &self.partitions)?,
+                (None, Subscription::Partitions { .. }) => {}
+            }
         }
         Ok(())
     }
@@ -182,6 +172,9 @@ impl Placement {
                         | RDKafkaErrorCode::NotLeaderForPartition
                         | RDKafkaErrorCode::UnknownPartition => {
                             format!("{} of {place} is not known: the partition has no leader", kind.what())
+                        }
+                        RDKafkaErrorCode::OperationTimedOut => {
+                            format!("{} of {place} is not known: its leader does not answer", kind.what())
                         }
                         code => format!("{} of {place} is not known: {code}", kind.what()),
                     });
@@ -290,6 +283,17 @@ pub(crate) fn reset_to(
         }
     };
     Ok((to, u64::try_from(first.saturating_sub(old)).unwrap_or(0)))
+}
+
+/// What ListOffsets is asked; `None` for what the group knows.
+fn spec(kind: Kind, settings: &Settings) -> Option<i64> {
+    match (kind, settings.from) {
+        (Kind::Ends | Kind::Highest, _) => Some(LATEST),
+        (Kind::Earliest, _) => Some(EARLIEST),
+        (Kind::Times, Start::Time(ms)) => Some(ms),
+        (Kind::Times, _) => Some(LATEST),
+        (Kind::Committed, _) => None,
+    }
 }
 
 fn refusal(code: RDKafkaErrorCode, kind: Kind, places: &str) -> Result<(), Verdict> {

@@ -79,7 +79,7 @@ fn without_group(bench: &mut Bench) -> Result<String> {
     let produced = with_login(bench.producer(&place), "PLAIN", USER, PASSWORD).args(["--messages", "10"]).run(RUN)?;
     Report::of_all(produced, 10)?;
     let consumer = Consumer::program(bench.consumer_path(), &place.servers, &place.topic);
-    let partitions = ["--partitions", "0-5", "--from", "beginning", "--max-messages", "10", "--timeout", "60s"];
+    let partitions = ["--partitions", "0-5", "--from", "beginning", "--max-records", "10", "--timeout", "60s"];
     with_login(consumer.args(partitions), "PLAIN", STRANGER, PASSWORD).run(RUN)?.expect_code(0)?;
     Ok("10 logged".to_owned())
 }

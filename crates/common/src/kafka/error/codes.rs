@@ -70,8 +70,11 @@ const SIZE: &str = "the broker refuses the whole batch when it is over the topic
      send smaller messages, raise that limit, or lower -X batch.size below it so that neighbours do not fail too";
 const NO_TOPIC: &str = "create the topic (the producer does it with --create-topic), or check KAFKA_TOPIC";
 const REPLICAS: &str = "fewer replicas are in sync than the topic's min.insync.replicas: check the brokers";
-const KIP_848: &str = "the broker does not support what the client asks for: --group-protocol consumer needs Apache Kafka 4.0 with the \
-     feature group.version=1 and consumer among its group.coordinator.rebalance.protocols";
+const NO_RIGHT: &str =
+    "the user needs Describe on the topic, and Read on the topic to consume or Write on the topic to produce";
+const KIP_848: &str = "the broker does not support what the client asks for: --group-protocol consumer (KIP-848) needs Apache Kafka \
+     4.0 with the feature group.version=1 and consumer among its group.coordinator.rebalance.protocols; else use \
+     --group-protocol classic";
 const FENCED: &str = "another producer uses the same transactional id: give each its own";
 const DELEGATION: &str = "check the delegation token";
 
@@ -197,7 +200,7 @@ pub const TABLE: &[Row] = &[
     ),
     r(RebalanceInProgress, Transient, Of::Group, ""),
     r(InvalidCommitOffsetSize, Refused, Of::Group, ""),
-    r(TopicAuthorizationFailed, Refused, Of::Topic, "the user needs Read or Write, and Describe, on the topic"),
+    r(TopicAuthorizationFailed, Refused, Of::Topic, NO_RIGHT),
     r(GroupAuthorizationFailed, Refused, Of::Group, "the user needs Read on the group: check KAFKA_CONSUMER_GROUP"),
     r(
         ClusterAuthorizationFailed,

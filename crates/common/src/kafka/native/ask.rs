@@ -33,6 +33,11 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::{TopicPartition, elements, error_code, text};
 
+/// librdkafka's `RD_KAFKA_OFFSET_INVALID`, a macro that the bindings lack.
+const INVALID: i64 = -1001;
+/// The error of a partition whose leader did not answer.
+const UNANSWERED: RDKafkaErrorCode = RDKafkaErrorCode::OperationTimedOut;
+
 /// Which records of transactions count for an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
@@ -252,9 +257,12 @@ impl<C: ClientContext> Questions<C> {
             if !result.is_null() {
                 let infos = rd_kafka_ListOffsets_result_infos(result, &mut count);
                 let infos = elements(infos, count);
-                return Answer::Offsets(
-                    infos.iter().map(|info| entry(&*rd_kafka_ListOffsetsResultInfo_topic_partition(*info))).collect(),
-                );
+                let entries = infos.iter().map(|info| entry(&*rd_kafka_ListOffsetsResultInfo_topic_partition(*info)));
+                // What a leader did not answer stays as librdkafka made it: no error, and no offset.
+                let answered = |offset: Result<i64, _>| {
+                    offset.and_then(|offset| if offset == INVALID { Err(UNANSWERED) } else { Ok(offset) })
+                };
+                return Answer::Offsets(entries.map(|(place, offset)| (place, answered(offset))).collect());
             }
             let result = rd_kafka_event_ListConsumerGroupOffsets_result(event);
             if !result.is_null() {

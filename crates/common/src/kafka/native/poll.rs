@@ -143,7 +143,10 @@ impl<C: ConsumerContext> RecordQueue<C> {
             }
             let reason = text(rd_kafka_event_error_string(event)).trim().to_owned();
             let fatal = rd_kafka_event_error_is_fatal(event) != 0;
-            self.consumer.client().context().error(KafkaError::Global(code), &reason);
+            // An offset that does not exist is the loop's to decide about.
+            if code != RDKafkaErrorCode::AutoOffsetReset || partition.is_none() {
+                self.consumer.client().context().error(KafkaError::Global(code), &reason);
+            }
             if fatal { Polled::Fatal(code, reason) } else { Polled::Error(code, partition, reason) }
         }
     }
