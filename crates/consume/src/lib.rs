@@ -10,10 +10,12 @@
 //! | file | what it decides |
 //! |---|---|
 //! | `poll` | the order of things; nothing else |
+//! | `fill`, `watch`, `finish` | a batch; between batches; the end |
 //! | `group/` | who reads what: assignment, topics, offsets, commits, membership |
 //! | `limits` | when a one-shot run is done |
 //! | `readiness` | whether the consumer is ready, and why not |
 
+mod fill;
 mod finish;
 mod group;
 mod ledger;
@@ -23,6 +25,7 @@ mod poll;
 mod readiness;
 mod settings;
 mod sink;
+mod watch;
 
 pub use ledger::{Counts, Ledger};
 pub use metrics::LoopMetrics;
