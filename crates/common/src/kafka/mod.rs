@@ -19,6 +19,8 @@ mod state;
 pub mod statistics;
 pub mod topic;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
@@ -89,6 +91,11 @@ fn alone(key: &str, value: &str) -> ClientConfig {
     let mut properties = Properties::new();
     properties.fallback(key, value);
     client_config(&properties)
+}
+
+/// What a mutex guards, also after a panic of another thread.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What runs: the program, the librdkafka in it, what that was built with, and the OpenSSL that both use.

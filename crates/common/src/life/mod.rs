@@ -1,6 +1,6 @@
 //! The life of a program, the same for both. A program implements [`Program`]; its `main` is [`main`].
 //!
-//! In order: signal handlers ([`run`]) → flags, log, settings, metrics, admin port ([`prepare`]) → the program's own
+//! In order: signal handlers (`run`) → flags, log, settings, metrics, admin port (`prepare`) → the program's own
 //! [`Program::start`] → its work → the verdict ([`Finish::with`]) → the report → the clients are dropped → the last log lines.
 //!
 //! Two threads live this life. The main thread only watches: signals, the drain deadline, the admin server, and it alone says
