@@ -146,8 +146,12 @@ impl Bench {
 
     /// A consumer of this topic, in the run's group.
     pub fn consumer(&self, place: &Place) -> Program {
-        let program = Consumer::program(&self.programs.consumer, &place.servers, &place.topic);
-        program.args(["--group", &place.run])
+        self.consumer_of(&self.programs.consumer, place)
+    }
+
+    /// The same by another build of the program.
+    pub fn consumer_of(&self, path: &Path, place: &Place) -> Program {
+        Consumer::program(path, &place.servers, &place.topic).args(["--group", &place.run])
     }
 }
 

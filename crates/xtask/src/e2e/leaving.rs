@@ -1,6 +1,7 @@
 //! Leaving the group: "left" is true when the coordinator says so, and then the others and the next one go on at once.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -211,8 +212,15 @@ fn one_shot(bench: &mut Bench) -> Result<String> {
 }
 
 fn rollout(bench: &mut Bench) -> Result<String> {
-    let place = bench.topic("leaving-rollout")?;
-    let old = [Watch::ready(bench.consumer(&place))?, Watch::ready(bench.consumer(&place))?];
+    let program = bench.consumer_path().to_owned();
+    replace(bench, "leaving-rollout", &program)
+}
+
+/// Replaces two members of another build by two of this one, in one group, one after the other.
+pub(super) fn replace(bench: &mut Bench, topic: &str, previous: &Path) -> Result<String> {
+    let place = bench.topic(topic)?;
+    let old = || Watch::ready(bench.consumer_of(previous, &place));
+    let old = [old()?, old()?];
     for member in &old {
         member.wait_for_metric("kafka_consumer_assigned_partitions", ARRIVAL, |count| count == 3.0)?;
     }

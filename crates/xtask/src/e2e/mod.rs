@@ -27,7 +27,9 @@ mod token_server;
 mod topics;
 mod watch;
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
 use clap::Subcommand;
 use testbed::apache::Distribution;
 
@@ -53,6 +55,16 @@ enum Other {
     Cluster(cluster::Args),
     /// The suite of the images of both programs: what is in them, and that they run confined as in the manifests
     Images(images::Args),
+    /// A rolling upgrade: two members of the build before, replaced by two of this one under load
+    Upgrade(UpgradeArgs),
+}
+
+/// The flags of the upgrade.
+#[derive(clap::Args)]
+struct UpgradeArgs {
+    /// The consumer of the build before
+    #[arg(long, value_name = "PROGRAM")]
+    previous: PathBuf,
 }
 
 type Scenario = suite::Scenario<Bench>;
@@ -81,11 +93,20 @@ const SCENARIOS: [&[Scenario]; 20] = [
     &tls::SCENARIOS,
 ];
 
+/// Replaces members of the build before, and says what was seen.
+fn upgrade(args: &UpgradeArgs) -> Result<bool> {
+    ensure!(args.previous.is_file(), "--previous {}: there is no such program", args.previous.display());
+    let mut bench = Bench::new(programs::build()?);
+    println!("{}", leaving::replace(&mut bench, "upgrade", &args.previous)?);
+    Ok(true)
+}
+
 /// Runs them. `false` when one failed.
 pub fn run(args: &Args) -> Result<bool> {
     match &args.other {
         Some(Other::Images(args)) => return images::run(args),
         Some(Other::Cluster(args)) => return cluster::run(args),
+        Some(Other::Upgrade(args)) => return upgrade(args),
         None => {}
     }
     let Some(scenarios) = args.chosen.of(SCENARIOS.into_iter().flatten())? else { return Ok(true) };
