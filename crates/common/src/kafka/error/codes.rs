@@ -59,6 +59,11 @@ pub fn row(code: impl Into<Number>) -> Option<&'static Row> {
     TABLE.iter().find(|row| Number::from(row.code) == number)
 }
 
+/// The code with this number; `Unknown` for one that librdkafka does not know, `None` for no error.
+pub fn known(number: Number) -> Option<RDKafkaErrorCode> {
+    (number.0 != 0).then(|| row(number).map_or(RDKafkaErrorCode::Unknown, |row| row.code))
+}
+
 const fn r(code: RDKafkaErrorCode, class: Class, of: Of, hint: &'static str) -> Row {
     Row { code, class, of, hint }
 }
@@ -324,6 +329,13 @@ pub const TABLE: &[Row] = &[
 mod tests {
     use super::*;
     use crate::kafka::native::described_codes;
+
+    #[test]
+    fn a_number_of_a_newer_broker_is_unknown_and_no_error_is_none() {
+        assert_eq!(known(Number(0)), None);
+        assert_eq!(known(Number(3)), Some(UnknownTopicOrPartition));
+        assert_eq!(known(Number(30_000)), Some(Unknown));
+    }
 
     #[test]
     fn each_code_that_librdkafka_describes_has_one_row() {

@@ -7,7 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use crate::exit::Exit;
 use crate::verdict::Verdict;
 
-pub use codes::{Number, Of, Row, TABLE, row};
+pub use codes::{Number, Of, Row, TABLE, known, row};
 
 /// The verdict on a configuration that librdkafka refuses as a whole, before any broker is asked.
 pub fn creation(error: &KafkaError) -> Verdict {

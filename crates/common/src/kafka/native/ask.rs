@@ -20,18 +20,19 @@ use rdkafka::bindings::{
     rd_kafka_TopicCollection_destroy, rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error,
     rd_kafka_TopicDescription_name, rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_topic_id,
     rd_kafka_TopicPartitionInfo_leader, rd_kafka_TopicPartitionInfo_partition, rd_kafka_Uuid_least_significant_bits,
-    rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_consumer_group_state_t, rd_kafka_error_code,
-    rd_kafka_error_t, rd_kafka_event_DescribeConsumerGroups_result, rd_kafka_event_DescribeTopics_result,
+    rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_consumer_group_state_t,
+    rd_kafka_event_DescribeConsumerGroups_result, rd_kafka_event_DescribeTopics_result,
     rd_kafka_event_ListConsumerGroupOffsets_result, rd_kafka_event_ListOffsets_result, rd_kafka_event_destroy,
-    rd_kafka_event_error, rd_kafka_event_error_string, rd_kafka_event_opaque, rd_kafka_event_t,
-    rd_kafka_group_result_error, rd_kafka_group_result_partitions, rd_kafka_mem_free, rd_kafka_memberid,
-    rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_topic_partition_t,
+    rd_kafka_event_error_string, rd_kafka_event_opaque, rd_kafka_event_t, rd_kafka_group_result_error,
+    rd_kafka_group_result_partitions, rd_kafka_mem_free, rd_kafka_memberid, rd_kafka_queue_destroy, rd_kafka_queue_new,
+    rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_topic_partition_t,
 };
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::{TopicPartition, elements, error_code, text};
+use super::codes::{error_of, event_error, partition_error};
+use super::{TopicPartition, elements, text};
 
 /// librdkafka's `RD_KAFKA_OFFSET_INVALID`, a macro that the bindings lack.
 const INVALID: i64 = -1001;
@@ -237,7 +238,7 @@ impl<C: ClientContext> Questions<C> {
                 return None;
             }
             let token = rd_kafka_event_opaque(event) as usize;
-            let answer = match error_code(rd_kafka_event_error(event)) {
+            let answer = match event_error(event) {
                 Some(code) => Answer::Failed(code, text(rd_kafka_event_error_string(event))),
                 None => self.read(event),
             };
@@ -268,7 +269,7 @@ impl<C: ClientContext> Questions<C> {
             if !result.is_null() {
                 let groups = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &mut count);
                 let Some(group) = elements(groups, count).first() else { return Answer::Offsets(Vec::new()) };
-                if let Some(code) = code_of(rd_kafka_group_result_error(*group)) {
+                if let Some(code) = error_of(rd_kafka_group_result_error(*group)) {
                     return Answer::Failed(code, String::new());
                 }
                 let list = rd_kafka_group_result_partitions(*group);
@@ -288,7 +289,7 @@ impl<C: ClientContext> Questions<C> {
             let Some(group) = elements(groups, count).first().copied() else {
                 return Answer::Group(Err(RDKafkaErrorCode::UnknownGroup));
             };
-            if let Some(code) = code_of(rd_kafka_ConsumerGroupDescription_error(group)) {
+            if let Some(code) = error_of(rd_kafka_ConsumerGroupDescription_error(group)) {
                 return Answer::Group(Err(code));
             }
             let own = self.member_id();
@@ -355,14 +356,7 @@ fn list(partitions: &[TopicPartition], offset: Offset) -> KafkaResult<TopicParti
 unsafe fn entry(place: &rd_kafka_topic_partition_t) -> (TopicPartition, Result<i64, RDKafkaErrorCode>) {
     // SAFETY: the caller's promise.
     let partition = TopicPartition::new(unsafe { text(place.topic) }, place.partition);
-    (partition, error_code(place.err).map_or(Ok(place.offset), Err))
-}
-
-/// # Safety
-/// The error is null or alive.
-unsafe fn code_of(error: *const rd_kafka_error_t) -> Option<RDKafkaErrorCode> {
-    // SAFETY: the caller's promise.
-    if error.is_null() { None } else { error_code(unsafe { rd_kafka_error_code(error) }) }
+    (partition, partition_error(place).map_or(Ok(place.offset), Err))
 }
 
 /// # Safety
@@ -371,7 +365,7 @@ unsafe fn topic(topic: *const rdkafka::bindings::rd_kafka_TopicDescription_t) ->
     // SAFETY: the caller's promise; all that is returned is copied.
     unsafe {
         let name = text(rd_kafka_TopicDescription_name(topic));
-        if let Some(code) = code_of(rd_kafka_TopicDescription_error(topic)) {
+        if let Some(code) = error_of(rd_kafka_TopicDescription_error(topic)) {
             return TopicAnswer { name, found: Err(code) };
         }
         let id = rd_kafka_TopicDescription_topic_id(topic);

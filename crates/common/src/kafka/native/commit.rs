@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::bindings::{
-    RD_KAFKA_EVENT_OFFSET_COMMIT, rd_kafka_commit_queue, rd_kafka_event_destroy, rd_kafka_event_error,
-    rd_kafka_event_type, rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t,
+    RD_KAFKA_EVENT_OFFSET_COMMIT, rd_kafka_commit_queue, rd_kafka_event_destroy, rd_kafka_event_type,
+    rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use super::codes::event_error;
 use super::error_code;
 
 /// The commits of one consumer that are on their way.
@@ -71,13 +72,13 @@ impl<C: ConsumerContext> Commits<C> {
             }
             // SAFETY: the event is ours until it is destroyed, which happens once, here.
             let (kind, code) = unsafe {
-                let of_event = (rd_kafka_event_type(event), rd_kafka_event_error(event));
+                let of_event = (rd_kafka_event_type(event), event_error(event));
                 rd_kafka_event_destroy(event);
                 of_event
             };
             if kind == RD_KAFKA_EVENT_OFFSET_COMMIT {
                 self.in_flight.pop_front();
-                return Some((sent.elapsed(), error_code(code).map_or(Ok(()), Err)));
+                return Some((sent.elapsed(), code.map_or(Ok(()), Err)));
             }
         }
     }

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use rdkafka::bindings::{
     RD_KAFKA_EVENT_ERROR, RD_KAFKA_EVENT_FETCH, RD_KAFKA_EVENT_LOG, RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH,
-    RD_KAFKA_EVENT_REBALANCE, RD_KAFKA_EVENT_STATS, rd_kafka_event_destroy, rd_kafka_event_error,
-    rd_kafka_event_error_is_fatal, rd_kafka_event_error_string, rd_kafka_event_log, rd_kafka_event_message_next,
-    rd_kafka_event_stats, rd_kafka_event_t, rd_kafka_event_topic_partition, rd_kafka_event_topic_partition_list,
-    rd_kafka_event_type, rd_kafka_oauthbearer_set_token_failure, rd_kafka_queue_destroy, rd_kafka_queue_get_consumer,
-    rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_topic_partition_destroy,
+    RD_KAFKA_EVENT_REBALANCE, RD_KAFKA_EVENT_STATS, rd_kafka_event_destroy, rd_kafka_event_error_is_fatal,
+    rd_kafka_event_error_string, rd_kafka_event_log, rd_kafka_event_message_next, rd_kafka_event_stats,
+    rd_kafka_event_t, rd_kafka_event_topic_partition, rd_kafka_event_topic_partition_list, rd_kafka_event_type,
+    rd_kafka_oauthbearer_set_token_failure, rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_queue_poll,
+    rd_kafka_queue_t, rd_kafka_topic_partition_destroy,
 };
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::types::RDKafkaRespErr;
 
-use super::{Message, TopicPartition, elements, error_code, set_token, text};
+use super::codes::event_error;
+use super::{Message, TopicPartition, elements, set_token, text};
 
 /// What one look at the queue brought to light.
 pub enum Polled<'a> {
@@ -115,8 +115,8 @@ impl<C: ConsumerContext> RecordQueue<C> {
                         .iter()
                         .map(|element| TopicPartition::new(text(element.topic), element.partition))
                         .collect();
-                    match rd_kafka_event_error(event) {
-                        RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Polled::Assign(partitions),
+                    match event_error(event) {
+                        Some(RDKafkaErrorCode::AssignPartitions) => Polled::Assign(partitions),
                         _ => Polled::Revoke(partitions),
                     }
                 }
@@ -131,7 +131,7 @@ impl<C: ConsumerContext> RecordQueue<C> {
     unsafe fn error(&self, event: *mut rd_kafka_event_t) -> Polled<'static> {
         // SAFETY: as for `event`; the topic-partition is ours and destroyed once.
         unsafe {
-            let Some(code) = error_code(rd_kafka_event_error(event)) else { return Polled::Served };
+            let Some(code) = event_error(event) else { return Polled::Served };
             let place = rd_kafka_event_topic_partition(event);
             let partition = (!place.is_null()).then(|| {
                 let partition = (TopicPartition::new(text((*place).topic), (*place).partition), (*place).offset);
