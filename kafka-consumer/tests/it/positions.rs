@@ -85,6 +85,16 @@ fn max_records_is_exact_and_may_go_with_the_end() {
 }
 
 #[test]
+fn a_topic_that_is_missing_beside_one_that_is_read_is_no_good_end() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&numbered(0..5, 1));
+    let member = cluster.member("g").args(["-t", "test,no-such-topic", "--exit-at-end", "--timeout", "20s"]);
+    let outcome = member.run(SOON).unwrap().expect_code(4).unwrap();
+    assert_eq!(numbers(&outcome.stdout).len(), 5, "what there is was read");
+    assert!(report(&outcome)["message"].as_str().unwrap().contains("no-such-topic"), "{outcome}");
+}
+
+#[test]
 fn a_group_reads_several_topics_to_their_ends() {
     let cluster = Cluster::new(2);
     cluster.mock.create_topic("orders", 2, 1).unwrap();

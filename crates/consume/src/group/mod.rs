@@ -274,9 +274,13 @@ impl<'a> Group<'a> {
         self.membership.no_share(group, now)
     }
 
-    /// Whether every partition was read up to the end it had when it was assigned, and no further one is on its way.
+    /// Whether every partition was read up to the end it had when it was assigned, no further one is on its way, and each topic
+    /// that was named is there: one that is missing has no end.
     pub fn is_at_end(&self) -> bool {
-        self.placements.is_empty() && self.changes.is_empty() && self.partitions.all_at_end()
+        self.placements.is_empty()
+            && self.changes.is_empty()
+            && self.topics.waiting_for().is_none()
+            && self.partitions.all_at_end()
     }
 
     /// Which partitions were not read to their end, as a sentence.
