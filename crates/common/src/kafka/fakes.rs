@@ -1,7 +1,7 @@
 //! Servers on loopback that are no brokers, or brokers with one fault: what makes the real librdkafka say its words.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::ssl::{SslAcceptor, SslMethod, SslVerifyMode};
+use openssl::ssl::{HandshakeError, SslAcceptor, SslMethod, SslVerifyMode};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Name};
 
@@ -67,8 +67,16 @@ impl Fake {
         }
         let acceptor = acceptor.build();
         Self::new(move |stream| {
-            if let Ok(mut tls) = acceptor.accept(stream) {
-                let _ = tls.read(&mut [0; 4096]);
+            match acceptor.accept(stream) {
+                Ok(mut tls) => drop(tls.read(&mut [0; 4096])),
+                // Closed with bytes unread, the system sends a reset, which can overtake the alert: read to the end.
+                Err(HandshakeError::Failure(mut refused)) => {
+                    let stream = refused.get_mut();
+                    let _ = stream.shutdown(Shutdown::Write);
+                    let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+                    let _ = std::io::copy(stream, &mut std::io::sink());
+                }
+                Err(_) => {}
             }
         })
     }
