@@ -44,7 +44,7 @@ fn said(servers: &str, set: &[(&str, &str)]) -> (usize, Reading) {
     all.extend_from_slice(set);
     let producer: BaseProducer<Recorder> =
         client_config(&properties(&all)).create_with_context(Recorder::default()).unwrap();
-    wait_for("a phrase of the table", || {
+    wait_for(&format!("a phrase of the table, with {set:?},"), || {
         producer.poll(Duration::from_millis(20));
         let lines = producer.context().0.lock().unwrap();
         lines.iter().find_map(|(code, line)| {
