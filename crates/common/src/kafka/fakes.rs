@@ -31,7 +31,8 @@ pub struct Fake {
 }
 
 impl Fake {
-    pub fn new(answer: impl Fn(TcpStream) + Send + 'static) -> Self {
+    pub fn new(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let answer = Arc::new(answer);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let ended = Arc::new(AtomicBool::new(false));
@@ -42,7 +43,9 @@ impl Fake {
                     break;
                 }
                 stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-                answer(stream);
+                // Side by side: a client that is silent must not keep the others waiting.
+                let answer = Arc::clone(&answer);
+                std::thread::spawn(move || answer(stream));
             }
         });
         Self { address, ended, thread: Some(thread) }
