@@ -129,7 +129,7 @@ const PHRASES: &[Phrase] = &[
         hint: "check KAFKA_SECURITY_PROTOCOL or the port",
     },
     Phrase {
-        words: &["SSL handshake failed", "Disconnected"],
+        words: &["Disconnected", "in state SSL_HANDSHAKE"],
         about: About::Protocol,
         class: Class::Unreachable,
         says: |place, _| Some(format!("{place} hung up (Disconnected) during the TLS handshake: it may not speak TLS")),
