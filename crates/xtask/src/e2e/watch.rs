@@ -35,6 +35,11 @@ impl Watch {
         Ok(watch)
     }
 
+    /// Where its admin server listens.
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+
     /// Waits until `/readyz` has this status and says this, and returns all it says.
     pub fn wait_for_readiness(&self, status: u16, text: &str, timeout: Duration) -> Result<String> {
         let wanted = |answer: &Response| answer.status == status && answer.body.contains(text);
