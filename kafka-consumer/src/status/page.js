@@ -11,8 +11,8 @@ const span = known(s => {
   const d = Math.floor(s / 86400), h = Math.floor(s / 3600) % 24, m = Math.floor(s / 60) % 60;
   return d ? `${d} d ${h} h` : h ? `${h} h ${m} min` : m ? `${m} min ${s % 60} s` : `${s} s`;
 });
-const short = known(s => s < 0.01 ? (Math.round(s * 10000) / 10).toFixed(1) + " ms"
-  : s < 1 ? Math.round(s * 1000) + " ms" : (Math.round(s * 10) / 10).toFixed(1) + " s");
+const short = known(s => s < 0.01 ? Math.round(s * 10000) / 10 + " ms"
+  : s < 1 ? Math.round(s * 1000) + " ms" : Math.round(s * 10) / 10 + " s");
 const quantile = known(q => ({ below: "< ", about: "", above: "> " })[q.bound] + short(q.seconds));
 const set = (id, text) => { if ($(id).textContent !== text) $(id).textContent = text; };
 const note = (id, text) => { set(id, text); $(id).hidden = !text; };

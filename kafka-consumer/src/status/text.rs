@@ -60,9 +60,9 @@ pub fn span(seconds: Option<f64>) -> String {
 pub fn short(seconds: Option<f64>) -> String {
     match seconds {
         None => UNKNOWN.to_owned(),
-        Some(seconds) if seconds < 0.01 => format!("{:.1} ms", (seconds * 10_000.0).round() / 10.0),
+        Some(seconds) if seconds < 0.01 => format!("{} ms", (seconds * 10_000.0).round() / 10.0),
         Some(seconds) if seconds < 1.0 => format!("{} ms", (seconds * 1000.0).round()),
-        Some(seconds) => format!("{:.1} s", (seconds * 10.0).round() / 10.0),
+        Some(seconds) => format!("{} s", (seconds * 10.0).round() / 10.0),
     }
 }
 
@@ -95,8 +95,8 @@ mod tests {
         );
         let spans = [0.0, 59.4, 61.0, 3661.0, 90_061.0].map(|seconds| span(Some(seconds)));
         assert_eq!(spans, ["0 s", "59 s", "1 min 1 s", "1 h 1 min", "1 d 1 h"]);
-        let times = [0.0042, 0.0425, 0.9994, 1.26].map(|seconds| short(Some(seconds)));
-        assert_eq!(times, ["4.2 ms", "43 ms", "999 ms", "1.3 s"]);
+        let times = [0.0042, 0.005, 0.0425, 0.9994, 1.26, 10.0].map(|seconds| short(Some(seconds)));
+        assert_eq!(times, ["4.2 ms", "5 ms", "43 ms", "999 ms", "1.3 s", "10 s"]);
         let bounds =
             [Bound::Below, Bound::About, Bound::Above].map(|bound| quantile(Some(Quantile { seconds: 0.05, bound })));
         assert_eq!(bounds, ["< 50 ms", "50 ms", "> 50 ms"]);
