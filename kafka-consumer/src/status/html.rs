@@ -59,6 +59,10 @@ fn fill(place: &str, facts: &Facts) -> String {
         "rate_5m" => rate(records.per_second_5m),
         "line" => line(&records.history),
         "area" => area(&records.history),
+        "from" => {
+            let steps = records.history.len().saturating_sub(1) as u64;
+            format!("{} ago", span(Some((steps * records.history_step_seconds) as f64)))
+        }
         "peak" => rate(Some(peak(&records.history))),
         "p50" => Escaped(&quantile(facts.latency.p50)).to_string(),
         "p99" => Escaped(&quantile(facts.latency.p99)).to_string(),
@@ -163,23 +167,24 @@ fn peak(history: &[f64]) -> f64 {
     history.iter().copied().fold(0.0, f64::max)
 }
 
-/// The curve in a box of 300 by 80: a point every two units, the last one at the right edge.
+/// The curve in a box of 300 by 80, from the left edge to the right. A single point is no curve.
 fn line(history: &[f64]) -> String {
-    let highest = peak(history).max(1.0);
+    let (highest, last) = (peak(history).max(1.0), history.len().saturating_sub(1));
     let mut line = String::new();
+    if last == 0 {
+        return line;
+    }
     for (index, rate) in history.iter().enumerate() {
-        let (x, y) = (300.0 - 2.0 * (history.len() - 1 - index) as f64, 78.0 - rate / highest * 74.0);
-        let _ = write!(line, "{}{x},{y:.1}", if index == 0 { "M" } else { " " });
+        let (x, y) = (index as f64 * 300.0 / last as f64, 78.0 - rate / highest * 74.0);
+        let _ = write!(line, "{}{x:.1},{y:.1}", if index == 0 { "M" } else { " " });
     }
     line
 }
 
 /// The curve and what lies below it.
 fn area(history: &[f64]) -> String {
-    if history.is_empty() {
-        return String::new();
-    }
-    format!("{} V80 H{}Z", line(history), 302.0 - 2.0 * history.len() as f64)
+    let line = line(history);
+    if line.is_empty() { line } else { format!("{line} V80 H0Z") }
 }
 
 #[cfg(test)]

@@ -48,12 +48,14 @@ const pill = (id, told, word) => {
   set(id, told.ok ? word : "not " + word);
   $(id).className = "pill " + (told.ok ? "good" : "bad");
 };
-const curve = history => {
+const curve = (history, step) => {
   const peak = Math.max(1, ...history);
-  const points = history.map((v, i) => `${300 - 2 * (history.length - 1 - i)},${(78 - v / peak * 74).toFixed(1)}`);
-  const line = points.length ? "M" + points.join(" ") : "";
+  const last = history.length - 1;
+  const points = history.map((v, i) => `${(i * 300 / last).toFixed(1)},${(78 - v / peak * 74).toFixed(1)}`);
+  const line = last > 0 ? "M" + points.join(" ") : "";
   $("line").setAttribute("d", line);
-  $("area").setAttribute("d", line && `${line} V80 H${302 - 2 * points.length}Z`);
+  $("area").setAttribute("d", line && `${line} V80 H0Z`);
+  set("from", span(Math.max(0, last) * step) + " ago");
   set("peak", rate(Math.max(0, ...history)));
 };
 const show = f => {
@@ -63,7 +65,7 @@ const show = f => {
   set("rate", rate(f.records.per_second));
   set("rate_1m", rate(f.records.per_second_1m));
   set("rate_5m", rate(f.records.per_second_5m));
-  curve(f.records.history);
+  curve(f.records.history, f.records.history_step_seconds);
   set("p50", quantile(f.latency.p50));
   set("p99", quantile(f.latency.p99));
   set("lag", whole(f.lag_records));

@@ -1,4 +1,4 @@
-//! `cargo xtask e2e`: the real programs on real Apache Kafka; `e2e images`: in containers; `e2e cluster`: on Kubernetes.
+//! `cargo xtask e2e`: the real programs on real Apache Kafka; `e2e images`: in containers; `e2e cluster`: on Kubernetes; `e2e status`: in a browser.
 
 mod bench;
 mod cluster;
@@ -21,6 +21,7 @@ mod replaced;
 mod replaced_producer;
 mod sasl;
 mod signals;
+mod status;
 mod suite;
 mod tls;
 mod token_server;
@@ -55,6 +56,8 @@ enum Other {
     Cluster(cluster::Args),
     /// The suite of the images of both programs: what is in them, and that they run confined as in the manifests
     Images(images::Args),
+    /// The consumer's status page in headless Chromium, and its picture for the README; needs Java 17, Maven and chromium
+    Status(status::Args),
     /// A rolling upgrade: two members of the build before, replaced by two of this one under load
     Upgrade(UpgradeArgs),
 }
@@ -106,6 +109,7 @@ pub fn run(args: &Args) -> Result<bool> {
     match &args.other {
         Some(Other::Images(args)) => return images::run(args),
         Some(Other::Cluster(args)) => return cluster::run(args),
+        Some(Other::Status(args)) => return status::run(args),
         Some(Other::Upgrade(args)) => return upgrade(args),
         None => {}
     }

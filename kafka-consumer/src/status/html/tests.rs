@@ -109,8 +109,10 @@ fn nothing_in_a_value_is_taken_for_a_place() {
 }
 
 #[test]
-fn the_curve_ends_at_the_right_edge_and_stays_in_its_box() {
-    assert_eq!(line(&[0.0, 5.0, 10.0]), "M296,78.0 298,41.0 300,4.0");
-    assert_eq!(area(&[0.0, 5.0, 10.0]), "M296,78.0 298,41.0 300,4.0 V80 H296Z");
-    assert_eq!((line(&[]), area(&[])), (String::new(), String::new()));
+fn the_curve_goes_from_edge_to_edge_and_stays_in_its_box() {
+    assert_eq!(line(&[0.0, 5.0, 10.0]), "M0.0,78.0 150.0,41.0 300.0,4.0");
+    assert_eq!(area(&[0.0, 5.0, 10.0]), "M0.0,78.0 150.0,41.0 300.0,4.0 V80 H0Z");
+    for few in [[].as_slice(), &[1.0]] {
+        assert_eq!((line(few), area(few)), (String::new(), String::new()));
+    }
 }
