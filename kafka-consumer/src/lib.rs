@@ -108,6 +108,7 @@ fn status_page(config: &Config, metrics: &ConsumerMetrics, health: &Health, ledg
         client_id: property("client.id").unwrap_or_default(),
         health: health.clone(),
         registry: metrics.registry.clone(),
+        prefix: metrics::PREFIX,
         latency: metrics.latency.clone(),
         ledger: Arc::clone(ledger),
         board: Arc::clone(&metrics.consume.board),

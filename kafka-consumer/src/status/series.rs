@@ -5,23 +5,24 @@ use std::collections::HashMap;
 use prometheus::Registry;
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
-use crate::metrics::PREFIX;
-
 /// All series at one moment.
-pub struct Series(Vec<MetricFamily>);
+pub struct Series {
+    families: Vec<MetricFamily>,
+    prefix: &'static str,
+}
 
 impl Series {
-    /// What the registry has now.
-    pub fn of(registry: &Registry) -> Self {
-        Self(registry.gather())
+    /// What the registry has now; the names that are asked for begin with `prefix` there.
+    pub fn of(registry: &Registry, prefix: &'static str) -> Self {
+        Self { families: registry.gather(), prefix }
     }
 
     /// The values of a metric of this program, with the labels of each.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = (&'a Metric, f64)> + use<'a> {
         let is_it = |family: &&MetricFamily| {
-            family.name().strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('_')) == Some(name)
+            family.name().strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix('_')) == Some(name)
         };
-        let family = self.0.iter().find(is_it);
+        let family = self.families.iter().find(is_it);
         family.into_iter().flat_map(|family| {
             let kind = family.get_field_type();
             family.get_metric().iter().map(move |metric| (metric, value(kind, metric)))
@@ -88,7 +89,7 @@ mod tests {
         spans.with_label_values(&["ok", "2"]).inc_by(3);
         spans.with_label_values(&["bad", "1"]).inc();
         lag.with_label_values(&["t", "7"]).set(5);
-        let series = Series::of(&registry);
+        let series = Series::of(&registry, "kafka_consumer");
         assert_eq!(series.by("spans_total", "result"), [("bad".to_owned(), 1.0), ("ok".to_owned(), 5.0)]);
         assert_eq!((series.count("spans_total"), series.count("nothing")), (6, 0));
         let lags = series.by_partition("lag_records");

@@ -25,6 +25,8 @@ pub struct Source {
     pub health: Health,
     /// All metrics.
     pub registry: Registry,
+    /// What the names of those of this program begin with.
+    pub prefix: &'static str,
     /// From sending to logging.
     pub latency: Histogram,
     /// What was read.
@@ -58,7 +60,7 @@ impl Source {
 
     /// Everything, now.
     pub fn facts(&self) -> Facts {
-        let series = Series::of(&self.registry);
+        let series = Series::of(&self.registry, self.prefix);
         let counts = self.ledger.counts();
         let mut partitions = self.partitions(&series);
         let assigned_partitions = partitions.len();
