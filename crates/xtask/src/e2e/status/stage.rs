@@ -14,12 +14,14 @@ use super::chromium::Chromium;
 use crate::e2e::bench::{Bench, Place, RUN, Report};
 use crate::e2e::watch::Watch;
 
-/// The page's place in the window.
-pub const SIZE: (u32, u32) = (1180, 1240);
+/// The page's place in the window, in pixels.
+pub const SIZE: (u32, u32) = (1180, 900);
 /// What the stage is called where people see it.
 const TOPIC: &str = "orders";
 const GROUP: &str = "billing";
-const PARTITIONS: i32 = 12;
+const PARTITIONS: i32 = 8;
+/// Few, so that partitions differ as they do in life.
+const KEYS: &str = "{{random_int:1:24}}";
 /// What one look at the consumer's lines takes: all that a pipe holds.
 const CHUNK: usize = 64 * 1024;
 
@@ -82,7 +84,7 @@ impl Stage {
 
     /// Begins to.
     pub fn start_to_publish(&self, messages: u64, rate: u64) -> Result<Process> {
-        let flags = ["--messages", &messages.to_string(), "--rate", &format!("{rate}/s")];
+        let flags = ["--messages", &messages.to_string(), "--rate", &format!("{rate}/s"), "--key", KEYS];
         self.bench.producer(&self.place).args(flags).spawn()
     }
 
