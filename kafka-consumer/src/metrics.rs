@@ -1,9 +1,11 @@
 //! What the consumer measures. `docs/metrics.md` is generated from here.
 
-use common::admin::ROUTES;
+use common::admin;
 use common::metrics::{ClientMetrics, HttpMetrics, LogMetrics, Metrics, Program};
 use consume::LoopMetrics;
-use prometheus::{Histogram, IntCounter};
+use prometheus::{Histogram, IntCounter, Registry};
+
+use crate::status;
 
 /// Prefix of all names.
 pub const PREFIX: &str = "kafka_consumer";
@@ -31,6 +33,10 @@ pub struct ConsumerMetrics {
     pub output_bytes: IntCounter,
     /// From sending to logging.
     pub latency: Histogram,
+    /// All of them together, for those who show them.
+    pub registry: Registry,
+    /// What runs.
+    pub program: Program,
 }
 
 /// Registers everything; label sets that are known start at 0.
@@ -46,9 +52,11 @@ pub fn register(program: &Program) -> prometheus::Result<Registered> {
             "end_to_end_latency_seconds",
             "From sending (the stamp, else the record's timestamp) to logging, in seconds",
         )?,
+        registry: metrics.registry().clone(),
+        program: program.clone(),
     };
     let client = ClientMetrics::new(&mut metrics)?;
-    let http = HttpMetrics::new(&mut metrics, &ROUTES)?;
+    let http = HttpMetrics::new(&mut metrics, &[admin::ROUTES.as_slice(), &status::ROUTES].concat())?;
     let log = LogMetrics::new(&mut metrics)?;
     Ok(Registered { metrics, consumer, client, http, log })
 }

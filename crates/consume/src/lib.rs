@@ -13,8 +13,10 @@
 //! | `fill`, `watch`, `finish` | a batch; between batches; the end |
 //! | `group/` | who reads what: assignment, topics, offsets, commits, membership |
 //! | `limits` | when a one-shot run is done |
+//! | `board` | where each partition stands, for people who look at one process |
 //! | `readiness` | whether the consumer is ready, and why not |
 
+mod board;
 mod fill;
 mod finish;
 mod group;
@@ -27,6 +29,7 @@ mod settings;
 mod sink;
 mod watch;
 
+pub use board::{Board, Rebalance, Standing};
 pub use ledger::{Counts, Ledger};
 pub use metrics::LoopMetrics;
 pub use poll::{Deps, Poller};

@@ -1,7 +1,11 @@
 //! What the loop measures. Series of a partition go when it is revoked.
 
+use std::sync::Arc;
+
 use common::metrics::Metrics;
 use prometheus::{Gauge, Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+
+use crate::board::{Board, RebalanceKind};
 
 /// Metrics of the loop.
 #[derive(Clone)]
@@ -26,31 +30,8 @@ pub struct LoopMetrics {
     pub commit_seconds: Histogram,
     /// When the loop last asked librdkafka for records.
     pub last_poll: Gauge,
-}
-
-/// A change of the assignment, as its label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RebalanceKind {
-    /// Partitions were assigned.
-    Assign,
-    /// Partitions were revoked, in order.
-    Revoke,
-    /// Partitions had gone before this process could commit.
-    Lost,
-}
-
-impl RebalanceKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Assign, Self::Revoke, Self::Lost];
-
-    /// The label's value.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Assign => "assign",
-            Self::Revoke => "revoke",
-            Self::Lost => "lost",
-        }
-    }
+    /// What is too fine for series: shown to people who look at one process.
+    pub board: Arc<Board>,
 }
 
 impl LoopMetrics {
@@ -94,6 +75,7 @@ impl LoopMetrics {
                 "last_poll_timestamp_seconds",
                 "When the loop last asked for records: seconds since 1970",
             )?,
+            board: Arc::default(),
         };
         for kind in RebalanceKind::ALL {
             made.rebalances.with_label_values(&[kind.label()]);

@@ -4,6 +4,7 @@ mod accept;
 mod connection;
 
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,16 @@ pub const READYZ: &str = "/readyz";
 pub const VERSION: &str = "/version";
 /// All routes.
 pub const ROUTES: [&str; 4] = [METRICS, LIVEZ, READYZ, VERSION];
+
+/// What a program adds to the admin server.
+#[derive(Default)]
+pub struct Routes {
+    /// Routes beside those that both programs have.
+    pub router: Router,
+    /// Work that goes on beside the server, on its thread, for as long as it serves: what a page has to measure all the time.
+    /// It must neither block nor end the process.
+    pub beside: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
 
 /// How long `healthcheck` waits for an answer.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -73,12 +84,15 @@ pub fn router(admin: Admin, routes: Router) -> Router {
 }
 
 /// Serves the routes, and those of the program itself, until the process ends.
-pub fn start(listener: TcpListener, admin: Admin, routes: Router) {
+pub fn start(listener: TcpListener, admin: Admin, routes: Routes) {
     match listener.local_addr() {
         Ok(address) => tracing::info!(event = "admin_listening", %address, "admin server listens"),
         Err(error) => tracing::error!(event = "admin_failed", "the admin server's address is unknown: {error}"),
     }
-    let router = router(admin, routes);
+    let router = router(admin, routes.router);
+    if let Some(beside) = routes.beside {
+        tokio::spawn(beside);
+    }
     tokio::spawn(async move {
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => accept::serve(listener, router).await,

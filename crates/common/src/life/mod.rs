@@ -22,7 +22,7 @@ use std::time::Duration;
 use clap::{Command, FromArgMatches};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::admin::Router;
+use crate::admin::Routes;
 use crate::args::{Given, Listen, LogArgs};
 use crate::config::{Layers, Problems, Properties};
 use crate::connection::Connection;
@@ -130,8 +130,8 @@ pub struct Parts<M> {
 pub struct Job {
     /// The counts of the run. `None` for work without a report, such as a dry run.
     pub account: Option<Arc<dyn Account>>,
-    /// Routes of the admin server beside those that both programs have.
-    pub routes: Router,
+    /// What the program adds to the admin server.
+    pub routes: Routes,
     /// The work. It ends by one of the methods of [`Finish`].
     pub run: Box<dyn FnOnce(Finish) + Send>,
 }

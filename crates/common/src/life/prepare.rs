@@ -121,11 +121,11 @@ fn assemble<P: Program>(
         termination_log: termination_log.to_owned(),
         outlet,
         account: None,
-        routes: admin::Router::new(),
+        routes: admin::Routes::default(),
     };
-    let job = P::start(config, Parts { client, metrics: work, health, shutdown: shutdown.clone() })?;
+    let mut job = P::start(config, Parts { client, metrics: work, health, shutdown: shutdown.clone() })?;
     surroundings.account = job.account.clone();
-    surroundings.routes = job.routes.clone();
+    surroundings.routes = std::mem::take(&mut job.routes);
     Ok((surroundings, job))
 }
 

@@ -168,7 +168,7 @@ impl Watch {
     /// The work starts; a signal may have come before it.
     fn ready(&mut self, mut surroundings: Surroundings) {
         if let Some((listener, admin)) = surroundings.admin.take() {
-            admin::start(listener, admin, surroundings.routes.clone());
+            admin::start(listener, admin, std::mem::take(&mut surroundings.routes));
         }
         if self.deadline.is_some() {
             surroundings.health.drain();

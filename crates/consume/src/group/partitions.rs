@@ -1,6 +1,7 @@
 //! The one table of the partitions of this process: what was read of each, what may be committed, where a run ends.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use common::kafka::native::TopicPartition;
@@ -8,6 +9,7 @@ use prometheus::{IntCounter, IntGauge};
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use crate::board::Standing;
 use crate::metrics::LoopMetrics;
 
 /// No offset is known.
@@ -48,6 +50,8 @@ pub(crate) struct Slot {
     bytes_total: IntCounter,
     /// Made when it is known: a series that begins at 0 would hide a backlog from alerts.
     lag: Option<IntGauge>,
+    /// Shown to people: what was written, once for each flush.
+    standing: Arc<Standing>,
 }
 
 impl Slot {
@@ -78,8 +82,10 @@ impl Partitions {
     pub fn add(&mut self, place: TopicPartition, start: i64, committed: i64, end: Option<i64>) {
         let number = place.partition.to_string();
         let labels = [place.topic.as_str(), number.as_str()];
+        let records_total = self.metrics.records.with_label_values(&labels);
+        let standing = self.metrics.board.add(&place.topic, place.partition, start, records_total.clone());
         self.slots.push(Slot {
-            records_total: self.metrics.records.with_label_values(&labels),
+            records_total,
             bytes_total: self.metrics.bytes.with_label_values(&labels),
             place,
             next: start.max(NONE),
@@ -94,6 +100,7 @@ impl Partitions {
             is_in_batch: false,
             batch_start: NONE,
             lag: None,
+            standing,
         });
         self.reindex();
     }
@@ -102,6 +109,7 @@ impl Partitions {
     pub fn remove(&mut self, place: &TopicPartition) {
         self.slots.retain(|slot| slot.place != *place);
         self.reindex();
+        self.metrics.board.remove(&place.topic, place.partition);
         let number = place.partition.to_string();
         let labels = [place.topic.as_str(), number.as_str()];
         // Absent where the partition was never added, or nothing of the kind happened to it.
@@ -185,6 +193,7 @@ impl Partitions {
         if slot.next < 0 {
             // Nothing was read, so there is nothing to commit.
             slot.next = offset;
+            slot.standing.set(offset);
         } else if offset > slot.next {
             if !slot.is_in_batch {
                 slot.is_in_batch = true;
@@ -213,6 +222,7 @@ impl Partitions {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             slot.is_in_batch = false;
             slot.written = slot.next;
+            slot.standing.set(slot.next);
             slot.records_total.inc_by(std::mem::take(&mut slot.records));
             slot.bytes_total.inc_by(std::mem::take(&mut slot.bytes));
         }
@@ -255,6 +265,7 @@ impl Partitions {
     pub fn moved(&mut self, place: &TopicPartition, offset: i64) {
         if let Some(slot) = self.get(place) {
             slot.next = offset.max(NONE);
+            slot.standing.set(slot.next);
         }
     }
 

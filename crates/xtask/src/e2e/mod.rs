@@ -21,6 +21,7 @@ mod replaced;
 mod replaced_producer;
 mod sasl;
 mod signals;
+mod status;
 mod suite;
 mod telemetry;
 mod tls;
@@ -58,6 +59,8 @@ enum Other {
     Images(images::Args),
     /// The suite of traces, exemplars and pushed metrics, with Debian's Prometheus and Pushgateway
     Telemetry(telemetry::Args),
+    /// The consumer's status page in headless Chromium, and its picture for the README; needs Java 17, Maven and chromium
+    Status(status::Args),
     /// A rolling upgrade: two members of the build before, replaced by two of this one under load
     Upgrade(UpgradeArgs),
 }
@@ -110,6 +113,7 @@ pub fn run(args: &Args) -> Result<bool> {
         Some(Other::Images(args)) => return images::run(args),
         Some(Other::Cluster(args)) => return cluster::run(args),
         Some(Other::Telemetry(args)) => return telemetry::run(args),
+        Some(Other::Status(args)) => return status::run(args),
         Some(Other::Upgrade(args)) => return upgrade(args),
         None => {}
     }
