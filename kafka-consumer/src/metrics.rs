@@ -1,7 +1,7 @@
 //! What the consumer measures. `docs/metrics.md` is generated from here.
 
 use common::admin::ROUTES;
-use common::metrics::{ClientMetrics, HttpMetrics, LogMetrics, Metrics, Program};
+use common::metrics::{ClientMetrics, Exemplars, HttpMetrics, LogMetrics, Metrics, Program};
 use consume::LoopMetrics;
 use prometheus::{Histogram, IntCounter};
 
@@ -31,6 +31,8 @@ pub struct ConsumerMetrics {
     pub output_bytes: IntCounter,
     /// From sending to logging.
     pub latency: Histogram,
+    /// The traces of sampled records in [`ConsumerMetrics::latency`]; told only of those.
+    pub latency_exemplars: Exemplars,
 }
 
 /// Registers everything; label sets that are known start at 0.
@@ -39,13 +41,15 @@ pub struct ConsumerMetrics {
 /// When a name is taken: a mistake in this file.
 pub fn register(program: &Program) -> prometheus::Result<Registered> {
     let mut metrics = Metrics::new(PREFIX, program)?;
+    let (latency, latency_exemplars) = metrics.histogram_with_exemplars(
+        "end_to_end_latency_seconds",
+        "From sending (the stamp, else the record's timestamp) to logging, in seconds",
+    )?;
     let consumer = ConsumerMetrics {
         consume: LoopMetrics::new(&mut metrics)?,
         output_bytes: metrics.counter("output_bytes_total", "Bytes written to stdout")?,
-        latency: metrics.histogram(
-            "end_to_end_latency_seconds",
-            "From sending (the stamp, else the record's timestamp) to logging, in seconds",
-        )?,
+        latency,
+        latency_exemplars,
     };
     let client = ClientMetrics::new(&mut metrics)?;
     let http = HttpMetrics::new(&mut metrics, &ROUTES)?;

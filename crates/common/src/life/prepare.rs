@@ -108,10 +108,8 @@ fn assemble<P: Program>(
         P::settings(&config);
     let health = Health::new(stall_limit, "starting: no broker has answered yet");
     let listener = admin::bind(listen)?;
-    let admin = listener.map(|listener| {
-        let registry = metrics.registry().clone();
-        (listener, Admin { registry, http, health: health.clone(), program: what_runs })
-    });
+    let admin = listener
+        .map(|listener| (listener, Admin { page: metrics.page(), http, health: health.clone(), program: what_runs }));
     let client = client_state(subject, client, connection.oauth.clone())?;
     let mut surroundings = Surroundings {
         admin,
