@@ -1,9 +1,9 @@
 //! What the consumer measures. `docs/metrics.md` is generated from here.
 
 use common::admin::ROUTES;
-use common::metrics::{ClientMetrics, Exemplars, HttpMetrics, LogMetrics, Metrics, Program};
+use common::metrics::{ClientMetrics, Computed, Exemplars, HttpMetrics, LogMetrics, Metrics, Program};
 use consume::LoopMetrics;
-use prometheus::{Histogram, IntCounter};
+use prometheus::{Histogram, IntCounter, IntGaugeVec};
 
 /// Prefix of all names.
 pub const PREFIX: &str = "kafka_consumer";
@@ -27,6 +27,10 @@ pub struct Registered {
 pub struct ConsumerMetrics {
     /// Of the loop.
     pub consume: LoopMetrics,
+    /// Whether it is ready, as `/readyz` says.
+    pub ready: Computed,
+    /// Which consumer it is.
+    pub info: IntGaugeVec,
     /// Bytes written to stdout.
     pub output_bytes: IntCounter,
     /// From sending to logging.
@@ -47,6 +51,12 @@ pub fn register(program: &Program) -> prometheus::Result<Registered> {
     )?;
     let consumer = ConsumerMetrics {
         consume: LoopMetrics::new(&mut metrics)?,
+        ready: metrics.computed("ready", "1 when the consumer is ready, as /readyz says, else 0")?,
+        info: metrics.gauge_vec(
+            "info",
+            "Always 1; the labels say which consumer it is (group and protocol are empty without a group)",
+            &["group", "client_id", "group_protocol"],
+        )?,
         output_bytes: metrics.counter("output_bytes_total", "Bytes written to stdout")?,
         latency,
         latency_exemplars,

@@ -34,6 +34,8 @@ pub struct ProducerMetrics {
     pub delivered_bytes: IntCounter,
     /// Messages given up.
     pub failed: IntCounterVec,
+    /// Messages never transmitted.
+    pub unsent: IntCounter,
     /// Messages between the program and the acknowledgement.
     pub in_flight: IntGauge,
     /// Times the queue was full.
@@ -64,6 +66,10 @@ pub fn register(program: &Program) -> prometheus::Result<Registered> {
             "failed_messages_total",
             "Messages transmitted and not acknowledged, by librdkafka's name for the error",
             &["error"],
+        )?,
+        unsent: metrics.counter(
+            "unsent_messages_total",
+            "Messages that were given up without having been transmitted; those never begun are added at the end of the run",
         )?,
         in_flight: metrics.gauge("in_flight_messages", "Messages handed to librdkafka and not settled yet")?,
         queue_full: metrics

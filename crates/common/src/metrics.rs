@@ -250,6 +250,8 @@ pub struct ClientMetrics {
     pub statistics_failures: IntCounter,
     /// Tokens fetched for OAUTHBEARER.
     pub token_requests: IntCounterVec,
+    /// When our certificates end.
+    pub certificate_expiry: IntGaugeVec,
 }
 
 impl ClientMetrics {
@@ -274,8 +276,8 @@ impl ClientMetrics {
             )?,
             round_trip: metrics.float_gauge_vec(
                 "broker_round_trip_seconds",
-                "Round-trip time of requests over the last statistics interval, by node id and quantile",
-                &["broker", "quantile"],
+                "Round-trip time of requests over the last statistics interval, by node id: p50 (median) and p99",
+                &["broker", "stat"],
             )?,
             errors: metrics.counter_vec(
                 "client_errors_total",
@@ -285,6 +287,11 @@ impl ClientMetrics {
             statistics_failures: metrics
                 .counter("statistics_failures_total", "Statistics of librdkafka that could not be read")?,
             token_requests,
+            certificate_expiry: metrics.gauge_vec(
+                "certificate_expiry_timestamp_seconds",
+                "When a certificate of our own ends, in seconds since 1970, by kind: client, or ca (the first of at most 10)",
+                &["kind"],
+            )?,
         })
     }
 }

@@ -12,12 +12,14 @@
 //! | `poll` | the order of things; nothing else |
 //! | `fill`, `watch`, `finish` | a batch; between batches; the end |
 //! | `group/` | who reads what: assignment, topics, offsets, commits, membership |
+//! | `lag` | how far behind each partition is, and whether that is still known |
 //! | `limits` | when a one-shot run is done |
 //! | `readiness` | whether the consumer is ready, and why not |
 
 mod fill;
 mod finish;
 mod group;
+pub mod lag;
 mod ledger;
 mod limits;
 pub mod metrics;
@@ -27,6 +29,7 @@ mod settings;
 mod sink;
 mod watch;
 
+pub use lag::Lag;
 pub use ledger::{Counts, Ledger};
 pub use metrics::LoopMetrics;
 pub use poll::{Deps, Poller};

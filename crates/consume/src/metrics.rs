@@ -1,7 +1,9 @@
 //! What the loop measures. Series of a partition go when it is revoked.
 
 use common::metrics::Metrics;
-use prometheus::{Gauge, Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Gauge, Histogram, IntCounterVec, IntGauge};
+
+use crate::lag::Lag;
 
 /// Metrics of the loop.
 #[derive(Clone)]
@@ -11,7 +13,7 @@ pub struct LoopMetrics {
     /// Bytes of their keys and values.
     pub bytes: IntCounterVec,
     /// Records not yet kept.
-    pub lag: IntGaugeVec,
+    pub lag: Lag,
     /// Records that retention deleted before they were read.
     pub skipped: IntCounterVec,
     /// Batches that failed their checksum.
@@ -67,11 +69,7 @@ impl LoopMetrics {
                 "Keys and values of the records logged, in bytes",
                 &place,
             )?,
-            lag: metrics.gauge_vec(
-                "lag_records",
-                "Records between the end of the partition and the last one logged, as of the last statistics",
-                &place,
-            )?,
+            lag: Lag::new(metrics)?,
             skipped: metrics.counter_vec(
                 "skipped_records_total",
                 "Records that retention deleted before they were read: from the offset to read next to the log's start",
