@@ -58,7 +58,8 @@ pub(super) fn prepare<P: Program>(lines: &Lines, shutdown: &Shutdown) -> Result<
     problems.note(logging::start(P::log(&args), filter, lines));
     let config = P::configure(&args, Given(flags), &layers, &mut problems);
     if only_show {
-        let shown = subcommands::config(&command, flags, &layers, P::settings(&config).properties, &early);
+        let properties = P::settings(&config).properties;
+        let shown = subcommands::config(&command, flags, &layers, properties, P::secrets(), &early);
         return Err(if refused(&problems, &early) { Exit::Usage } else { shown });
     }
     if refused(&problems, &early) {
