@@ -76,7 +76,7 @@ impl RunPushes {
             (DELIVERED, counts.delivered as f64),
             (FAILED, counts.failed as f64),
             (UNSENT, counts.unsent as f64),
-            (DURATION, (ended - self.started).max(0.0)),
+            (DURATION, ((ended - self.started).max(0.0) * 1e3).round() / 1e3),
             (EXIT_CODE, f64::from(exit.code())),
         ];
         if exit == Exit::Ok {

@@ -174,7 +174,7 @@ fn each_pod_of_an_indexed_job_has_a_group_of_its_own() {
 }
 
 #[test]
-fn interrupted_and_hanging_runs_leave_their_end_and_a_killed_one_only_its_start() {
+fn interrupted_runs_leave_their_end_and_a_killed_one_only_its_start() {
     let (cluster, gateway) = (Cluster::new(1), Gateway::good());
     let waiting = || {
         let before = gateway.seen().len();
