@@ -87,6 +87,9 @@ impl life::Program for Consumer {
 
     fn start(config: Config, parts: Parts<ConsumerMetrics>) -> Result<Job, String> {
         let Parts { client, metrics, health, shutdown } = parts;
+        let told = health.clone();
+        metrics.ready.by(move || f64::from(u8::from(told.readiness().is_ok())));
+        metrics.info.with_label_values(&config.identity()).set(1);
         let ledger = Arc::new(Ledger::new());
         let account = Arc::new(Account::new(&config, Arc::clone(&ledger)));
         let routes = status_page(&config, &metrics, &health, &ledger);

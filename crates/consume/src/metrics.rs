@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use common::metrics::Metrics;
-use prometheus::{Gauge, Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Gauge, Histogram, IntCounterVec, IntGauge};
+
+use crate::lag::Lag;
 
 use crate::board::{Board, RebalanceKind};
 
@@ -15,7 +17,7 @@ pub struct LoopMetrics {
     /// Bytes of their keys and values.
     pub bytes: IntCounterVec,
     /// Records not yet kept.
-    pub lag: IntGaugeVec,
+    pub lag: Lag,
     /// Records that retention deleted before they were read.
     pub skipped: IntCounterVec,
     /// Batches that failed their checksum.
@@ -48,11 +50,7 @@ impl LoopMetrics {
                 "Keys and values of the records logged, in bytes",
                 &place,
             )?,
-            lag: metrics.gauge_vec(
-                "lag_records",
-                "Records between the end of the partition and the last one logged, as of the last statistics",
-                &place,
-            )?,
+            lag: Lag::new(metrics)?,
             skipped: metrics.counter_vec(
                 "skipped_records_total",
                 "Records that retention deleted before they were read: from the offset to read next to the log's start",

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use common::kafka::native::TopicPartition;
-use prometheus::{IntCounter, IntGauge};
+use prometheus::IntCounter;
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::board::Standing;
+use crate::lag::Logged;
 use crate::metrics::LoopMetrics;
 
 /// No offset is known.
@@ -48,10 +49,11 @@ pub(crate) struct Slot {
     batch_start: i64,
     records_total: IntCounter,
     bytes_total: IntCounter,
-    /// Made when it is known: a series that begins at 0 would hide a backlog from alerts.
-    lag: Option<IntGauge>,
     /// Shown to people: what was written, once for each flush.
     standing: Arc<Standing>,
+    /// The time of the last record in the batch, in milliseconds since 1970, and where that of the last one logged is kept.
+    last_ms: Option<i64>,
+    logged: Logged,
 }
 
 impl Slot {
@@ -84,6 +86,7 @@ impl Partitions {
         let labels = [place.topic.as_str(), number.as_str()];
         let records_total = self.metrics.records.with_label_values(&labels);
         let standing = self.metrics.board.add(&place.topic, place.partition, start, records_total.clone());
+        let logged = self.metrics.lag.add(&place);
         self.slots.push(Slot {
             records_total,
             bytes_total: self.metrics.bytes.with_label_values(&labels),
@@ -99,8 +102,9 @@ impl Partitions {
             bytes: 0,
             is_in_batch: false,
             batch_start: NONE,
-            lag: None,
             standing,
+            last_ms: None,
+            logged,
         });
         self.reindex();
     }
@@ -116,7 +120,7 @@ impl Partitions {
         for series in [&self.metrics.records, &self.metrics.bytes, &self.metrics.skipped, &self.metrics.corrupt] {
             let _ = series.remove_label_values(&labels);
         }
-        let _ = self.metrics.lag.remove_label_values(&labels);
+        self.metrics.lag.remove(place);
     }
 
     /// All of them.
@@ -167,8 +171,8 @@ impl Partitions {
         Some(index)
     }
 
-    /// The sink has taken the record, or it is to count as done.
-    pub fn accept(&mut self, index: usize, offset: i64, bytes: usize) {
+    /// The sink has taken the record, or it is to count as done. Its time is in milliseconds since 1970.
+    pub fn accept(&mut self, index: usize, offset: i64, bytes: usize, timestamp_ms: Option<i64>) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         if !slot.is_in_batch {
             slot.is_in_batch = true;
@@ -176,6 +180,7 @@ impl Partitions {
             self.batch.push(index);
         }
         slot.next = offset + 1;
+        slot.last_ms = timestamp_ms;
         slot.records += 1;
         slot.bytes += bytes as u64;
     }
@@ -211,6 +216,7 @@ impl Partitions {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             (slot.is_in_batch, slot.records, slot.bytes, slot.is_at_end) = (false, 0, 0, false);
             slot.next = slot.batch_start;
+            slot.last_ms = None;
             from.push((slot.place.clone(), slot.next));
         }
         from
@@ -223,6 +229,9 @@ impl Partitions {
             slot.is_in_batch = false;
             slot.written = slot.next;
             slot.standing.set(slot.next);
+            if let Some(timestamp_ms) = slot.last_ms.take() {
+                slot.logged.set(timestamp_ms);
+            }
             slot.records_total.inc_by(std::mem::take(&mut slot.records));
             slot.bytes_total.inc_by(std::mem::take(&mut slot.bytes));
         }
@@ -258,6 +267,8 @@ impl Partitions {
         for slot in self.slots.iter_mut().filter(|slot| slot.place.topic == topic) {
             (slot.next, slot.written, slot.committed) = (0, NONE, NONE);
             slot.damage = None;
+            slot.last_ms = None;
+            slot.logged = self.metrics.lag.add(&slot.place);
         }
     }
 
@@ -286,16 +297,14 @@ impl Partitions {
         waiting.map(|slot| slot.place.topic.as_str()).find(|topic| !answered(topic))
     }
 
-    /// Shows the lag of a partition: from what was written, or read, to `end`.
-    pub fn show_lag(&mut self, place: &TopicPartition, end: i64) {
-        let metrics = self.metrics.lag.clone();
+    /// Shows the lag of a partition, by statistics of this time: from what was written, or read, to `end`.
+    pub fn show_lag(&mut self, place: &TopicPartition, end: i64, taken: Instant) {
         let Some(slot) = self.get(place) else { return };
         let position = if slot.is_in_batch && slot.written >= 0 { slot.written } else { slot.next };
         if position < 0 || end < 0 {
             return;
         }
-        let labels = [place.topic.as_str(), &place.partition.to_string()];
-        slot.lag.get_or_insert_with(|| metrics.with_label_values(&labels)).set((end - position).max(0));
+        self.metrics.lag.show(place, (end - position).max(0), taken);
     }
 
     fn find(&mut self, topic: &str, partition: i32) -> Option<usize> {
