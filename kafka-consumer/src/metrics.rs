@@ -2,6 +2,7 @@
 
 use common::admin::ROUTES;
 use common::metrics::{ClientMetrics, HttpMetrics, LogMetrics, Metrics, Program};
+use common::telemetry::SpanMetrics;
 use consume::LoopMetrics;
 use prometheus::{Histogram, IntCounter};
 
@@ -20,6 +21,8 @@ pub struct Registered {
     pub http: HttpMetrics,
     /// Of the log.
     pub log: LogMetrics,
+    /// Of traces.
+    pub spans: SpanMetrics,
 }
 
 /// Metrics of the work.
@@ -50,5 +53,6 @@ pub fn register(program: &Program) -> prometheus::Result<Registered> {
     let client = ClientMetrics::new(&mut metrics)?;
     let http = HttpMetrics::new(&mut metrics, &ROUTES)?;
     let log = LogMetrics::new(&mut metrics)?;
-    Ok(Registered { metrics, consumer, client, http, log })
+    let spans = SpanMetrics::new(&mut metrics)?;
+    Ok(Registered { metrics, consumer, client, http, log, spans })
 }

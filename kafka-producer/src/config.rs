@@ -10,6 +10,7 @@ use common::kafka::promises::{self, Weakness};
 use common::kafka::topic::NewTopic;
 use common::kafka::{self, defaults};
 use common::stamp;
+use common::telemetry;
 
 use crate::args::{Compression, InputFormat, Payload, ReportFormat, RunArgs};
 use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec, can_wait};
@@ -89,6 +90,8 @@ pub struct Config {
     pub properties: Properties,
     /// Which of them weaken what the program promises by default.
     pub weakened: Vec<Weakness>,
+    /// Traces, if there are any.
+    pub traces: Option<telemetry::Settings>,
 }
 
 impl Config {
@@ -138,6 +141,7 @@ impl Config {
             connection,
             properties,
             weakened,
+            traces: telemetry::Settings::new("kafka-producer", layers, problems),
         }
     }
 

@@ -64,6 +64,7 @@ impl Sink for LogSink {
         let latency_us = sent_us.map(|sent_us| now_us.saturating_sub(sent_us));
         if let Some(latency_us) = latency_us {
             self.latency.observe(latency_us.max(0) as f64 / 1e6);
+            // `record.sampled` is the exemplar of the latency just observed.
         }
         let record = Record {
             topic: record.topic,

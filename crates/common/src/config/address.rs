@@ -54,26 +54,34 @@ fn server(address: &str, tls: bool) -> Result<&str, String> {
 /// # Errors
 /// What is wrong with it, and the right form.
 pub fn token_url(url: &str) -> Result<(), String> {
-    const FORM: &str = "expected a URL such as https://HOST/PATH";
+    http_url(url, "https://HOST/PATH", "KAFKA_OAUTH_CLIENT_ID and KAFKA_OAUTH_CLIENT_SECRET")
+}
+
+/// Checks the URL of a receiver of traces.
+///
+/// # Errors
+/// What is wrong with it, and the right form.
+pub fn otlp_url(url: &str) -> Result<(), String> {
+    http_url(url, "http://HOST:4318", "OTEL_EXPORTER_OTLP_HEADERS")
+}
+
+/// Checks a URL that is printed. `form` is what one looks like, `secrets` where secrets belong.
+fn http_url(url: &str, form: &str, secrets: &str) -> Result<(), String> {
+    let form = format!("expected a URL such as {form}");
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let Some(rest) = rest else { return Err("expected a URL that starts with https:// or http://".to_owned()) };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if url.contains('@') || has_login(authority) {
-        return Err(format!(
-            "a user and password do not belong into the URL, which is printed: {FORM}, and KAFKA_OAUTH_CLIENT_ID and \
-             KAFKA_OAUTH_CLIENT_SECRET"
-        ));
+        return Err(format!("a user and password do not belong into the URL, which is printed: {form}, and {secrets}"));
     }
     if rest.contains(|character: char| character.is_whitespace() || character.is_control() || character == '\\') {
-        return Err(format!("the URL has a character that must not be in one: {FORM}"));
+        return Err(format!("the URL has a character that must not be in one: {form}"));
     }
     let query = rest.split_once('?').map_or("", |(_, query)| query);
     if query.split('&').any(|field| is_secret(&field.split('=').next().unwrap_or_default().to_ascii_lowercase())) {
-        return Err(format!(
-            "a secret does not belong into the URL, which is printed: {FORM}, and KAFKA_OAUTH_CLIENT_SECRET"
-        ));
+        return Err(format!("a secret does not belong into the URL, which is printed: {form}, and {secrets}"));
     }
-    host_and_port(authority).map(|_| ()).map_err(|reason| format!("{reason}: {FORM}"))
+    host_and_port(authority).map(|_| ()).map_err(|reason| format!("{reason}: {form}"))
 }
 
 /// Whether an address has a user or password in it, also where its marks are written as a URL writes them.

@@ -7,7 +7,6 @@ pub mod defaults;
 pub mod error;
 #[cfg(test)]
 mod fakes;
-pub mod headers;
 mod login;
 mod names;
 pub mod native;

@@ -20,6 +20,7 @@ use crate::kafka::{self, ClientState};
 use crate::logging::{self, Lines};
 use crate::metrics::ClientMetrics;
 use crate::shutdown::Shutdown;
+use crate::telemetry::Tracer;
 
 /// Work that is ready, with what the main thread watches it by.
 pub(super) struct Ready {
@@ -102,10 +103,11 @@ fn assemble<P: Program>(
     shutdown: &Shutdown,
 ) -> Result<(Surroundings, Job), String> {
     let registered = P::register(&what_runs).map_err(|error| error.to_string())?;
-    let Registered { metrics, work, client, http, log } = registered;
+    let Registered { metrics, work, client, http, log, spans } = registered;
     lines.count_dropped(log.dropped);
-    let Settings { listen, connection, subject, drain_timeout, stall_limit, endless, termination_log, outlet, .. } =
+    let Settings { listen, connection, subject, drain_timeout, stall_limit, endless, termination_log, outlet, traces, .. } =
         P::settings(&config);
+    let tracer = traces.cloned().map(|traces| Tracer::start(traces, P::VERSION, &spans)).transpose()?;
     let health = Health::new(stall_limit, "starting: no broker has answered yet");
     let listener = admin::bind(listen)?;
     let admin = listener.map(|listener| {
@@ -121,9 +123,10 @@ fn assemble<P: Program>(
         termination_log: termination_log.to_owned(),
         outlet,
         account: None,
+        tracer: tracer.clone(),
         routes: admin::Router::new(),
     };
-    let job = P::start(config, Parts { client, metrics: work, health, shutdown: shutdown.clone() })?;
+    let job = P::start(config, Parts { client, metrics: work, health, shutdown: shutdown.clone(), tracer })?;
     surroundings.account = job.account.clone();
     surroundings.routes = job.routes.clone();
     Ok((surroundings, job))

@@ -15,6 +15,7 @@ use crate::logging::Lines;
 use crate::outlet;
 use crate::report::Outlet;
 use crate::shutdown::{Shutdown, Signal};
+use crate::telemetry::LAST_FLUSH;
 use crate::verdict::Verdict;
 
 /// How long the start may go on after a signal, and the work after a second one.
@@ -129,19 +130,22 @@ impl Watch {
                     Some(Event::Verdict(verdict, shown)) => {
                         self.show(&verdict).await;
                         drop(shown);
-                        self.goodbye().await;
+                        let (surroundings, deadline) = (self.surroundings.as_ref(), self.deadline);
+                        tokio::join!(last_spans(surroundings, deadline), goodbye(&mut self.events));
                         return verdict.exit;
                     }
                     Some(Event::Ended(exit)) => return exit,
                     None => {
                         let verdict = Verdict::new(Exit::Incomplete, "the work ended by a panic: please report it");
                         self.show(&verdict).await;
+                        last_spans(self.surroundings.as_ref(), self.deadline).await;
                         return verdict.exit;
                     }
                 },
                 () = deadline => {
                     let verdict = self.left_behind();
                     self.show(&verdict).await;
+                    last_spans(self.surroundings.as_ref(), self.deadline).await;
                     return verdict.exit;
                 }
             }
@@ -226,12 +230,32 @@ impl Watch {
             self.lines.push_always(format!("{}\n", report.json()).as_bytes());
         }
     }
+}
 
-    /// Waits until the clients are gone, which may hang: nothing is lost by then.
-    async fn goodbye(mut self) {
-        let gone = async { while self.events.recv().await.is_some() {} };
-        if tokio::time::timeout(GOODBYE, gone).await.is_err() {
-            tracing::debug!(event = "left_behind", "the client did not close within {GOODBYE:?}");
+/// Waits until the clients are gone, which may hang: nothing is lost by then.
+async fn goodbye(events: &mut UnboundedReceiver<Event>) {
+    let gone = async { while events.recv().await.is_some() {} };
+    if tokio::time::timeout(GOODBYE, gone).await.is_err() {
+        tracing::debug!(event = "left_behind", "the client did not close within {GOODBYE:?}");
+    }
+}
+
+/// Sends the last spans, on a thread that is left behind when it hangs. At the end of the drain there is no time left for it.
+async fn last_spans(surroundings: Option<&Surroundings>, deadline: Option<Instant>) {
+    let Some(tracer) = surroundings.and_then(|surroundings| surroundings.tracer.clone()) else { return };
+    let left = deadline.map_or(LAST_FLUSH, |deadline| deadline.saturating_duration_since(Instant::now()));
+    let limit = left.min(LAST_FLUSH);
+    let (done, flushed) = tokio::sync::oneshot::channel();
+    let flush = {
+        let tracer = tracer.clone();
+        move || {
+            tracer.flush(limit);
+            // The other end is gone when the time is over.
+            let _ = done.send(());
         }
+    };
+    let is_started = std::thread::Builder::new().name("last-spans".to_owned()).spawn(flush).is_ok();
+    if !is_started || tokio::time::timeout(limit, flushed).await.is_err() {
+        tracer.close();
     }
 }

@@ -6,6 +6,7 @@ use clap::{ArgMatches, Command};
 
 use super::early::Early;
 use crate::admin;
+use crate::args::traces::{TRACE_SECRETS, TRACES};
 use crate::args::{Listen, SECRETS};
 use crate::config::{Layers, Properties, show};
 use crate::exit::Exit;
@@ -24,7 +25,8 @@ pub(super) fn config(
     properties: &Properties,
     early: &Early,
 ) -> Exit {
-    printed(outlet::print(&show::settings(command, flags, layers, &SECRETS, properties)), early)
+    let secrets = [SECRETS.as_slice(), &TRACE_SECRETS].concat();
+    printed(outlet::print(&show::settings(command, flags, layers, &TRACES, &secrets, properties)), early)
 }
 
 /// `healthcheck`: asks a running process whether it lives.
