@@ -9,5 +9,7 @@ mod delivery;
 mod faults;
 mod input;
 mod life;
+mod otlp;
 mod pipes;
 mod support;
+mod traces;
