@@ -93,7 +93,9 @@ fn a_running_process_shows_the_pinned_list() {
     assert!(metrics.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"), "{metrics:?}");
     // What nothing has happened to has no series yet.
     let (mut shown, mut listed) = (scraped(&metrics.body), pinned());
-    for rare in ["kafka_consumer_corrupt_batches_total", "kafka_consumer_skipped_records_total", "kafka_consumer_spans_total"] {
+    for rare in
+        ["kafka_consumer_corrupt_batches_total", "kafka_consumer_skipped_records_total", "kafka_consumer_spans_total"]
+    {
         assert!(listed.remove(rare).is_some() && shown.remove(rare).is_none(), "{rare}");
     }
     assert_eq!(shown, listed);

@@ -18,7 +18,10 @@ fn traced(program: Program, receiver: &Receiver) -> Program {
 
 fn with_context(value: &str, flags: &str) -> NewRecord {
     let parent = format!("00-{TRACE_ID}-{SPAN_ID}-{flags}");
-    NewRecord::value(value).partition(0).header("traceparent", Some(parent.as_bytes())).header("tracestate", Some(b"a=1"))
+    NewRecord::value(value)
+        .partition(0)
+        .header("traceparent", Some(parent.as_bytes()))
+        .header("tracestate", Some(b"a=1"))
 }
 
 #[test]
@@ -73,7 +76,9 @@ fn at_all_of_them_each_line_names_the_trace_of_its_span() {
     for line in lines(&outcome.stdout) {
         let of = |name: &str| line[name].to_string();
         let span = spans.iter().find(|span| {
-            let is = |attribute_name: &str, value: &str| attribute(&span.attributes, attribute_name).as_deref() == Some(value);
+            let is = |attribute_name: &str, value: &str| {
+                attribute(&span.attributes, attribute_name).as_deref() == Some(value)
+            };
             is("messaging.destination.partition.id", &of("partition")) && is("messaging.kafka.offset", &of("offset"))
         });
         let span = span.unwrap_or_else(|| panic!("no span of {line}"));
@@ -109,7 +114,8 @@ fn what_became_of_spans_adds_up_and_a_silent_receiver_holds_nobody_up() {
         let program = traced(cluster.consumer().args(["-p", "0"]), &receiver).env("OTEL_BSP_MAX_QUEUE_SIZE", "100");
         let served = Served::start(program.env("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "50")).ready();
         wait_for_records(&served.process, 500);
-        let count = |result: &str| served.metric(&format!(r#"kafka_consumer_spans_total{{result="{result}"}}"#)).unwrap();
+        let count =
+            |result: &str| served.metric(&format!(r#"kafka_consumer_spans_total{{result="{result}"}}"#)).unwrap();
         // One that is not answered is in none of the counts.
         let pending = if manner == Manner::Silent { 150.0 } else { 0.0 };
         let end = Instant::now() + SOON;

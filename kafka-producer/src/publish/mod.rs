@@ -82,8 +82,10 @@ impl Publisher<'_> {
     /// hold up the verdict.
     pub fn run(&self, kept: &mut Option<Client>, source: &mut Source) -> Verdict {
         let traces = self.tracer.map(|tracer| Traces::new(tracer.clone(), self.config));
-        let deliveries =
-            Deliveries { ledger: Arc::clone(&self.ledger), traces: traces.as_ref().map(|traces| Arc::clone(&traces.open)) };
+        let deliveries = Deliveries {
+            ledger: Arc::clone(&self.ledger),
+            traces: traces.as_ref().map(|traces| Arc::clone(&traces.open)),
+        };
         let context = Context::new(Arc::clone(&self.client), deliveries);
         let client = match Client::start(context, self.config) {
             Ok(client) => &*kept.insert(client),

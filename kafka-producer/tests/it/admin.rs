@@ -95,7 +95,8 @@ fn the_server_shows_what_is_published() {
     let shown: BTreeSet<_> = shown.into_iter().map(|(name, _)| name).collect();
     // What nothing is known of yet has no series: errors, failed messages by error, and spans without traces.
     let absent: Vec<_> = pinned.keys().filter(|name| !shown.contains(*name)).collect();
-    let rare = ["client_errors_total", "failed_messages_total", "spans_total"].map(|name| format!("kafka_producer_{name}"));
+    let rare =
+        ["client_errors_total", "failed_messages_total", "spans_total"].map(|name| format!("kafka_producer_{name}"));
     assert_eq!(absent, rare.iter().collect::<Vec<_>>());
 
     for path in ["/livez", "/readyz"] {

@@ -102,7 +102,8 @@ fn serve(stream: &TcpStream, shared: &(Mutex<(Manner, Vec<Request>)>, Condvar)) 
             }
         }
         let path = lines.remove(0).split(' ').nth(1).unwrap().to_owned();
-        let header = |name: &str| lines.iter().find_map(|line| line.to_ascii_lowercase().strip_prefix(name).map(str::to_owned));
+        let header =
+            |name: &str| lines.iter().find_map(|line| line.to_ascii_lowercase().strip_prefix(name).map(str::to_owned));
         let size = header("content-length: ").unwrap().parse().unwrap();
         let mut body = vec![0; size];
         reader.read_exact(&mut body)?;

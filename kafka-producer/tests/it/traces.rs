@@ -38,13 +38,16 @@ fn lost(outcome: &Outcome) -> u64 {
 fn at_all_of_them_each_message_is_a_span_that_names_its_place() {
     let (cluster, receiver) = (Cluster::new(3), Receiver::new(Manner::Takes));
     let program = traced(cluster.producer(), &receiver).args(["-n", "50", "--client-id", "me"]);
-    let outcome = run(program.env("OTEL_RESOURCE_ATTRIBUTES", "team=a%2Cb").env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"));
+    let outcome =
+        run(program.env("OTEL_RESOURCE_ATTRIBUTES", "team=a%2Cb").env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"));
     report(&outcome, 0);
     let spans = receiver.spans();
     assert_eq!((spans.len(), lost(&outcome)), (50, 0), "{outcome}");
     let request = &receiver.requests()[0];
     assert_eq!(request.path, "/v1/traces");
-    for (name, value) in [("service.name", "kafka-producer"), ("team", "a,b"), ("service.version", env!("CARGO_PKG_VERSION"))] {
+    for (name, value) in
+        [("service.name", "kafka-producer"), ("team", "a,b"), ("service.version", env!("CARGO_PKG_VERSION"))]
+    {
         assert_eq!(attribute(&request.resource, name).as_deref(), Some(value));
     }
     for record in cluster.records() {
@@ -131,7 +134,9 @@ fn a_receiver_in_trouble_changes_no_verdict_and_costs_two_seconds_at_most() {
     let began = Instant::now();
     report(&cluster.run(&["-n", "300"]), 0);
     let plain = began.elapsed();
-    for manner in [None, Some(Manner::Answers(503)), Some(Manner::Answers(400)), Some(Manner::Silent), Some(Manner::Rejects(7))] {
+    for manner in
+        [None, Some(Manner::Answers(503)), Some(Manner::Answers(400)), Some(Manner::Silent), Some(Manner::Rejects(7))]
+    {
         let receiver = manner.map(Receiver::new);
         let endpoint = receiver.as_ref().map_or_else(|| "http://127.0.0.1:1".to_owned(), Receiver::endpoint);
         let program = cluster.producer().args(["-n", "300"]).env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
@@ -159,7 +164,8 @@ fn a_receiver_in_trouble_changes_no_verdict_and_costs_two_seconds_at_most() {
 fn a_message_that_failed_is_a_span_that_says_so() {
     let receiver = Receiver::new(Manner::Takes);
     let cluster = Cluster::new(1);
-    let program = traced(cluster.producer(), &receiver).args(["-n", "1", "--size", "2MB", "-X", "message.max.bytes=1000"]);
+    let program =
+        traced(cluster.producer(), &receiver).args(["-n", "1", "--size", "2MB", "-X", "message.max.bytes=1000"]);
     report(&run(program), 4);
     let spans = receiver.wait_for("send test", 1);
     assert_eq!(attribute(&spans[0].attributes, "error.type").as_deref(), Some("MessageSizeTooLarge"), "{spans:#?}");
@@ -189,10 +195,17 @@ fn secrets_reach_the_receiver_and_nobody_else() {
 #[test]
 fn settings_come_from_the_layers_and_never_past_them() {
     let (cluster, receiver) = (Cluster::new(1), Receiver::new(Manner::Takes));
-    let env = format!("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={}/own/path\nOTEL_EXPORTER_OTLP_TRACES_HEADERS=x=ours\n", receiver.endpoint());
+    let env = format!(
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={}/own/path\nOTEL_EXPORTER_OTLP_TRACES_HEADERS=x=ours\n",
+        receiver.endpoint()
+    );
     let (folder, _) = file(".env.shared", env);
     // Variables of all signals, and of others, that an SDK would read.
-    let program = cluster.producer().args(["-n", "2"]).env("ENV_DIR", folder.path()).env("OTEL_EXPORTER_OTLP_HEADERS", "y=theirs");
+    let program = cluster
+        .producer()
+        .args(["-n", "2"])
+        .env("ENV_DIR", folder.path())
+        .env("OTEL_EXPORTER_OTLP_HEADERS", "y=theirs");
     let program = program.env("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1").env("OTEL_METRICS_EXPORTER", "nonsense");
     report(&run(program.env("OTEL_BLRP_SCHEDULE_DELAY", "nonsense").env("HTTP_PROXY", "http://127.0.0.1:1")), 0);
     let requests = receiver.requests();
@@ -212,7 +225,10 @@ fn what_cannot_be_used_is_a_problem_with_the_configuration() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "hunter2"),
     ]));
     let outcome = outcome.expect_code(2).unwrap();
-    assert_says(&outcome.stderr, &["port, mostly 4318", "OTEL_TRACES_SAMPLER_ARG", "OTEL_EXPORTER_OTLP_HEADERS", "3 problems"]);
+    assert_says(
+        &outcome.stderr,
+        &["port, mostly 4318", "OTEL_TRACES_SAMPLER_ARG", "OTEL_EXPORTER_OTLP_HEADERS", "3 problems"],
+    );
     assert!(!outcome.stderr.contains("hunter2"));
     let (_folder, key) = file("key.pem", "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----\n");
     let (_folder, certificate) = file("cert.pem", "nothing");
@@ -230,7 +246,10 @@ fn port_4317_is_a_warning_and_versions_need_no_receiver() {
     let program = cluster.producer().args(["-n", "1"]).env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
     let outcome = run(program);
     report(&outcome, 0);
-    assert!(outcome.events().iter().any(|event| event["event"] == "otlp_port" && event["level"] == "WARN"), "{outcome}");
+    assert!(
+        outcome.events().iter().any(|event| event["event"] == "otlp_port" && event["level"] == "WARN"),
+        "{outcome}"
+    );
     let receiver = Receiver::new(Manner::Silent);
     for args in [vec!["--version"], vec!["config"], vec!["--dry-run", "-n", "1"]] {
         let began = Instant::now();

@@ -16,7 +16,11 @@ pub const TRACES: [PlainVariable; 25] = [
     variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", "The same with its path, as `http://collector:4318/v1/traces`"),
     variable("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "Only `http/protobuf`; gRPC is not built in"),
     variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "", "The same"),
-    variable("OTEL_EXPORTER_OTLP_TIMEOUT", "10000", "How long the receiver may take for a batch, retries included, in milliseconds"),
+    variable(
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+        "10000",
+        "How long the receiver may take for a batch, retries included, in milliseconds",
+    ),
     variable("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "", "The same"),
     variable("OTEL_EXPORTER_OTLP_COMPRESSION", "none", "`gzip` or `none`"),
     variable("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "", "The same"),
@@ -28,7 +32,11 @@ pub const TRACES: [PlainVariable; 25] = [
     variable("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "", "The same"),
     variable("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "", "Client certificate for mutual TLS, a PEM file"),
     variable("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "", "The same"),
-    variable("OTEL_EXPORTER_OTLP_CLIENT_KEY", "", "Key of the client certificate, a PEM file in PKCS#8, without a password"),
+    variable(
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+        "",
+        "Key of the client certificate, a PEM file in PKCS#8, without a password",
+    ),
     variable("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "", "The same"),
     variable("OTEL_SDK_DISABLED", "false", "`true`: no traces, whatever else is set"),
     variable("OTEL_TRACES_EXPORTER", "otlp", "`otlp`, or `none`: no traces"),
@@ -38,7 +46,11 @@ pub const TRACES: [PlainVariable; 25] = [
         "How contexts travel in headers; without `tracecontext` none are read or written, and nothing else is known",
     ),
     variable("OTEL_SERVICE_NAME", "", "Name of the program in traces [default: the program's name]"),
-    variable("OTEL_RESOURCE_ATTRIBUTES", "", "More about the process, as `deployment.environment.name=test,team=a%2Cb`"),
+    variable(
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "",
+        "More about the process, as `deployment.environment.name=test,team=a%2Cb`",
+    ),
     variable(
         "OTEL_TRACES_SAMPLER",
         "parentbased_always_on",
@@ -49,7 +61,11 @@ pub const TRACES: [PlainVariable; 25] = [
     variable("OTEL_BSP_SCHEDULE_DELAY", "5000", "The longest wait before spans are sent, in milliseconds"),
     variable("OTEL_BSP_MAX_QUEUE_SIZE", "2048", "Spans that may wait; more are dropped and counted"),
     variable("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "512", "Spans in one request"),
-    variable("OTEL_BSP_EXPORT_TIMEOUT", "30000", "The longest time for one batch; the shorter one of this and the receiver's counts"),
+    variable(
+        "OTEL_BSP_EXPORT_TIMEOUT",
+        "30000",
+        "The longest time for one batch; the shorter one of this and the receiver's counts",
+    ),
 ];
 
 /// The headers for the receiver, which mostly hold a token.

@@ -154,7 +154,9 @@ impl Layers {
         let prefixes = ["KAFKA_", "PRODUCER_", "CONSUMER_", "ADMIN_", "OTEL_"];
         environment
             .flat_map(|layer| layer.variables.keys())
-            .filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)) && !is_known(name) && !is_of_others(name))
+            .filter(|name| {
+                prefixes.iter().any(|prefix| name.starts_with(prefix)) && !is_known(name) && !is_of_others(name)
+            })
             .filter_map(|name| Some(format!("the variable {name} is not known; was {} meant?", similar(name)?)))
             .collect()
     }

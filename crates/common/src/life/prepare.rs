@@ -105,8 +105,18 @@ fn assemble<P: Program>(
     let registered = P::register(&what_runs).map_err(|error| error.to_string())?;
     let Registered { metrics, work, client, http, log, spans } = registered;
     lines.count_dropped(log.dropped);
-    let Settings { listen, connection, subject, drain_timeout, stall_limit, endless, termination_log, outlet, traces, .. } =
-        P::settings(&config);
+    let Settings {
+        listen,
+        connection,
+        subject,
+        drain_timeout,
+        stall_limit,
+        endless,
+        termination_log,
+        outlet,
+        traces,
+        ..
+    } = P::settings(&config);
     let tracer = traces.cloned().map(|traces| Tracer::start(traces, P::VERSION, &spans)).transpose()?;
     let health = Health::new(stall_limit, "starting: no broker has answered yet");
     let listener = admin::bind(listen)?;

@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn every_span_is_counted_once_whatever_becomes_of_it() {
-        let program = Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
+        let program =
+            Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
         let mut metrics = Metrics::new("test", &program).unwrap();
         let counts = Counts::new(&SpanMetrics::new(&mut metrics).unwrap(), 3);
         let numbers = || [&counts.0.exported, &counts.0.failed, &counts.0.dropped].map(IntCounter::get);

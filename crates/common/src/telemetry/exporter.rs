@@ -63,8 +63,23 @@ impl fmt::Debug for Exporter {
 }
 
 impl Exporter {
-    pub fn new(client: Client, endpoint: String, timeout: Duration, resource: &Resource, counts: Counts, last_call: LastCall) -> Self {
-        Self { client, endpoint, timeout, resource: resource.into(), counts, last_call, is_failing: AtomicBool::new(false) }
+    pub fn new(
+        client: Client,
+        endpoint: String,
+        timeout: Duration,
+        resource: &Resource,
+        counts: Counts,
+        last_call: LastCall,
+    ) -> Self {
+        Self {
+            client,
+            endpoint,
+            timeout,
+            resource: resource.into(),
+            counts,
+            last_call,
+            is_failing: AtomicBool::new(false),
+        }
     }
 
     /// Sends a batch and returns how many of its spans the receiver rejected.
@@ -100,7 +115,11 @@ impl Exporter {
         };
         match (trouble, self.is_failing.load(Ordering::Relaxed)) {
             (Some(why), false) => {
-                tracing::warn!(event = "spans_fail", "the receiver of spans, {}: {why}; the work goes on", self.endpoint);
+                tracing::warn!(
+                    event = "spans_fail",
+                    "the receiver of spans, {}: {why}; the work goes on",
+                    self.endpoint
+                );
             }
             (None, true) => tracing::info!(event = "spans_succeed", "the receiver of spans takes them again"),
             _ => return,

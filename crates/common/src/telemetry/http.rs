@@ -44,7 +44,8 @@ impl Client {
             .user_agent(concat!("kafka-clients/", env!("CARGO_PKG_VERSION")));
         if settings.endpoint.starts_with("https://") {
             let roots = tls::roots(settings.ca.as_deref(), "OTEL_EXPORTER_OTLP_CERTIFICATE")?;
-            let client = settings.client.as_ref().map(|(certificate, key)| tls::client(certificate, key)).transpose()?;
+            let client =
+                settings.client.as_ref().map(|(certificate, key)| tls::client(certificate, key)).transpose()?;
             let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(roots).client_cert(client);
             config = config.tls_config(tls.build());
         }

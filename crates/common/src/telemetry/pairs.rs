@@ -34,7 +34,8 @@ fn pairs(list: &str, is_name: impl Fn(&str) -> bool) -> Result<Vec<(String, Stri
         let Some((name, value)) = pair.filter(|(name, _)| !name.is_empty() && is_name(name)) else {
             return Err(format!("entry {nth} is not name=value"));
         };
-        let value = decoded(value).ok_or_else(|| format!("entry {nth} has a % that no two hexadecimal digits follow, or is not UTF-8"))?;
+        let value = decoded(value)
+            .ok_or_else(|| format!("entry {nth} has a % that no two hexadecimal digits follow, or is not UTF-8"))?;
         pairs.push((name.to_owned(), value));
     }
     Ok(pairs)
@@ -47,7 +48,9 @@ fn decoded(text: &str) -> Option<String> {
         rest = after;
         if *first == b'%' {
             let (digits, after) = after.split_at_checked(2)?;
-            let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+            let digits = std::str::from_utf8(digits)
+                .ok()
+                .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
             bytes.push(u8::from_str_radix(digits, 16).ok()?);
             rest = after;
         } else {

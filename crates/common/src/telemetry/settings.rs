@@ -52,7 +52,8 @@ impl Settings {
     /// Checks all variables of traces. `None` when there are to be none; then nothing but what says so is looked at.
     pub fn new(program: &str, layers: &Layers, problems: &mut Problems) -> Option<Self> {
         let mut read = Read { layers, problems };
-        let (endpoint_from, endpoint) = read.of_signal("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")?;
+        let (endpoint_from, endpoint) =
+            read.of_signal("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")?;
         if read.is_off() {
             return None;
         }
@@ -60,7 +61,8 @@ impl Settings {
         read.protocol();
         let timeout = read.millis("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT");
         let longest = read.millis("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_EXPORT_TIMEOUT");
-        let gzip = read.one_of("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION", &["none", "gzip"]);
+        let gzip =
+            read.one_of("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION", &["none", "gzip"]);
         let ca = read.file("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE");
         let client = read.client();
         let queue = read.count("OTEL_BSP_MAX_QUEUE_SIZE");
@@ -210,7 +212,8 @@ impl<'a> Read<'a> {
             self.file("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE");
         let key = self.file("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY");
         if certificate.is_some() != key.is_some() {
-            self.problems.add("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY: one needs the other");
+            self.problems
+                .add("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY: one needs the other");
         }
         certificate.zip(key)
     }

@@ -27,7 +27,14 @@ pub(crate) struct Commits {
 
 impl Commits {
     pub fn new(consumer: Arc<BaseConsumer<Context>>, metrics: LoopMetrics, interval: Duration) -> Self {
-        Self { native: native::Commits::new(consumer), metrics, interval, last: Instant::now(), failing: None, answered: None }
+        Self {
+            native: native::Commits::new(consumer),
+            metrics,
+            interval,
+            last: Instant::now(),
+            failing: None,
+            answered: None,
+        }
     }
 
     /// Since when every commit has failed, and how the last one did.

@@ -66,7 +66,12 @@ fn what_is_said_for_traces_wins_over_what_is_said_for_all() {
 fn names_samplers_and_propagators() {
     let attributes = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=one,team=a");
     let name = |settings: Settings| {
-        settings.resource.into_iter().filter(|(name, _)| name == "service.name").map(|(_, value)| value).collect::<Vec<_>>()
+        settings
+            .resource
+            .into_iter()
+            .filter(|(name, _)| name == "service.name")
+            .map(|(_, value)| value)
+            .collect::<Vec<_>>()
     };
     assert_eq!(name(on(&[attributes])), ["one"]);
     assert_eq!(name(on(&[attributes, ("OTEL_SERVICE_NAME", "two")])), ["two"]);
@@ -81,7 +86,9 @@ fn names_samplers_and_propagators() {
         let settings = on(&[("OTEL_TRACES_SAMPLER", sampler), ("OTEL_TRACES_SAMPLER_ARG", arg)]);
         assert_eq!(settings.sampling, Sampling { follows_parent, ratio }, "{sampler} {arg}");
     }
-    for (list, propagates) in [("baggage, tracecontext", true), ("baggage", false), ("none", false), ("b3,jaeger", false)] {
+    for (list, propagates) in
+        [("baggage, tracecontext", true), ("baggage", false), ("none", false), ("b3,jaeger", false)]
+    {
         assert_eq!(on(&[("OTEL_PROPAGATORS", list)]).propagates, propagates, "{list}");
     }
 }
@@ -116,7 +123,10 @@ fn what_cannot_be_used_is_named_with_what_to_do() {
     ] {
         let (_, problems) = read(&[endpoint, (name, value)]);
         let problems = problems.to_string();
-        assert!(problems.contains(name) && problems.contains(says) && !problems.contains("hunter2"), "{name}={value}: {problems}");
+        assert!(
+            problems.contains(name) && problems.contains(says) && !problems.contains("hunter2"),
+            "{name}={value}: {problems}"
+        );
     }
     for ratio in ["1.01", "-0.1", "1%", "NaN", "half"] {
         let sampler = ("OTEL_TRACES_SAMPLER", "traceidratio");
