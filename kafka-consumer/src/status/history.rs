@@ -69,12 +69,15 @@ struct Sample {
     latency: Buckets,
 }
 
+/// What each partition had counted at one moment.
+type Counts = Vec<(Arc<Standing>, u64)>;
+
 /// The samples.
 #[derive(Default)]
 pub struct History {
     samples: VecDeque<Sample>,
     /// The partitions' counts at the last few samples, the latest last. Held, so that no other partition gets the address.
-    partitions: VecDeque<(Instant, Vec<(Arc<Standing>, u64)>)>,
+    partitions: VecDeque<(Instant, Counts)>,
 }
 
 impl History {
