@@ -9,6 +9,7 @@ mod faults;
 mod group;
 mod life;
 mod metrics;
+#[allow(dead_code, reason = "the producer's tests look at more of a request")]
 #[path = "../../../kafka-producer/tests/it/otlp.rs"]
 mod otlp;
 mod output;

@@ -32,10 +32,13 @@ pub struct Request {
     pub spans: Vec<Span>,
 }
 
+/// What it does, what it has taken, and who waits for more.
+type Shared = (Mutex<(Manner, Vec<Request>)>, Condvar);
+
 /// A receiver on a port of its own. Its threads end with the test's process.
 pub struct Receiver {
     address: SocketAddr,
-    shared: Arc<(Mutex<(Manner, Vec<Request>)>, Condvar)>,
+    shared: Arc<Shared>,
 }
 
 impl Receiver {
@@ -87,7 +90,7 @@ impl Receiver {
     }
 }
 
-fn serve(stream: &TcpStream, shared: &(Mutex<(Manner, Vec<Request>)>, Condvar)) -> std::io::Result<()> {
+fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut lines = Vec::new();
