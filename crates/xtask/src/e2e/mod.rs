@@ -11,6 +11,7 @@ mod final_words;
 mod groups;
 mod images;
 mod leaving;
+mod monitoring;
 mod namespaces;
 mod oauth;
 mod pipes;
@@ -58,6 +59,8 @@ enum Other {
     Images(images::Args),
     /// The suite of traces, exemplars and pushed metrics, with Debian's Prometheus and Pushgateway
     Telemetry(telemetry::Args),
+    /// The suite of monitoring: alerts of real brokers and programs, through a real Prometheus and Alertmanager to a Slack
+    Monitoring(monitoring::Args),
     /// A rolling upgrade: two members of the build before, replaced by two of this one under load
     Upgrade(UpgradeArgs),
 }
@@ -110,6 +113,7 @@ pub fn run(args: &Args) -> Result<bool> {
         Some(Other::Images(args)) => return images::run(args),
         Some(Other::Cluster(args)) => return cluster::run(args),
         Some(Other::Telemetry(args)) => return telemetry::run(args),
+        Some(Other::Monitoring(args)) => return monitoring::run(args),
         Some(Other::Upgrade(args)) => return upgrade(args),
         None => {}
     }
