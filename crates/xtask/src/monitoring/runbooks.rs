@@ -13,7 +13,7 @@ const PAGE: &str = "docs/operations.md";
 /// The part of the page that holds them.
 const PART: &str = "\n## Alerts\n";
 /// What each says: what it means, how to look, what to do.
-const SAYS: [&str; 3] = ["**Meaning.** ", "**Look.** ", "**Do.** "];
+const SAYS: [&str; 3] = ["**Meaning.**", "**Look.**", "**Do.**"];
 
 /// Compares both ways.
 ///

@@ -23,7 +23,7 @@ pub fn check(root: &Path) -> Result<Problems> {
     let object = rules::parse(&root.join(FILE))?;
     let problems = schemas.check(&with_children(&object), &tools, "alertmanagerconfig", &[])?;
     let made = routes::object(root)?;
-    for (right, wrong) in [("repeatInterval: 4h", "repeatIntervall: 4h"), ("matchType: \"=~\"", "matchtype: \"=~\"")] {
+    for (right, wrong) in [("repeatInterval: \"4h\"", "repeatIntervall: \"4h\""), ("matchType: \"=~\"", "matchtype: \"=~\"")] {
         ensure!(made.contains(right), "{FILE} has no {right}");
         let misspelt: Value = serde_saphyr::from_str(&made.replace(right, wrong)).map_err(|error| anyhow::anyhow!("{error}"))?;
         let found = schemas.check(&with_children(&misspelt), &tools, "alertmanagerconfig-misspelt", &[])?;

@@ -35,7 +35,7 @@ impl Slack {
     pub fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let (messages, ended) = (Arc::new(Mutex::default()), Arc::new(AtomicBool::new(false)));
+        let (messages, ended) = (Arc::new(Mutex::<Vec<Message>>::default()), Arc::new(AtomicBool::new(false)));
         let serve = {
             let (messages, ended) = (Arc::clone(&messages), Arc::clone(&ended));
             move || {
