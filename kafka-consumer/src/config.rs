@@ -84,6 +84,15 @@ impl Config {
         }
     }
 
+    /// Which consumer this is: group, client id and group protocol. The first and the last are empty without a group.
+    pub fn identity(&self) -> [&str; 3] {
+        let property = |key: &str| self.run.properties.get(key).unwrap_or_default();
+        match &self.run.subscription {
+            Subscription::Group { group, .. } => [group, property("client.id"), property("group.protocol")],
+            Subscription::Partitions { .. } => ["", property("client.id"), ""],
+        }
+    }
+
     /// What is read, for messages: `topic orders, group billing`.
     pub fn subject(&self) -> String {
         match &self.run.subscription {

@@ -11,11 +11,13 @@ mod output;
 pub mod record_log;
 pub mod report;
 mod sinks;
+mod status;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use common::args::{Given, LogArgs};
+use common::admin::Routes;
+use common::args::{Given, Listen, LogArgs};
 use common::config::{Layers, Problems};
 use common::health::Health;
 use common::kafka::ClientState;
@@ -85,11 +87,36 @@ impl life::Program for Consumer {
 
     fn start(config: Config, parts: Parts<ConsumerMetrics>) -> Result<Job, String> {
         let Parts { client, metrics, health, shutdown } = parts;
+        let told = health.clone();
+        metrics.ready.by(move || f64::from(u8::from(told.readiness().is_ok())));
+        metrics.info.with_label_values(&config.identity()).set(1);
         let ledger = Arc::new(Ledger::new());
         let account = Arc::new(Account::new(&config, Arc::clone(&ledger)));
+        let routes = status_page(&config, &metrics, &health, &ledger);
         let work = Work { config, client, metrics, health, shutdown, ledger };
-        Ok(Job { account: Some(account), routes: Default::default(), run: Box::new(move |finish| work.run(finish)) })
+        Ok(Job { account: Some(account), routes, run: Box::new(move |finish| work.run(finish)) })
     }
+}
+
+/// The status page, where there is a server to show it.
+fn status_page(config: &Config, metrics: &ConsumerMetrics, health: &Health, ledger: &Arc<Ledger>) -> Routes {
+    if config.listen == Listen::Off {
+        return Routes::default();
+    }
+    let property = |name: &str| config.run.properties.get(name).map(str::to_owned);
+    status::routes(status::Source {
+        program: metrics.program.clone(),
+        // Without a group it has a placeholder.
+        group: property("group.id").filter(|_| config.run.subscription.is_group()),
+        client_id: property("client.id").unwrap_or_default(),
+        health: health.clone(),
+        registry: metrics.registry.clone(),
+        prefix: metrics::PREFIX,
+        latency: metrics.latency.clone(),
+        ledger: Arc::clone(ledger),
+        board: Arc::clone(&metrics.consume.board),
+        history: Default::default(),
+    })
 }
 
 /// What the work's thread takes with it.

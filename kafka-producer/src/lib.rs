@@ -12,6 +12,7 @@ mod ledger;
 pub mod metrics;
 mod progress;
 pub mod publish;
+pub mod pushed;
 pub mod report;
 pub mod source;
 mod stop;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::args::{Given, LogArgs};
-use common::config::{Layers, Problems};
+use common::config::{Layers, Problems, SecretVariable};
 use common::health::Health;
 use common::kafka::ClientState;
 use common::life::{self, Finish, Job, Parts, Registered, Settings};
@@ -35,6 +36,7 @@ use config::Config;
 use ledger::Ledger;
 use metrics::ProducerMetrics;
 use publish::Publisher;
+use pushed::RunPushes;
 use source::{Source, SourceError};
 use stop::Stop;
 
@@ -90,6 +92,10 @@ impl life::Program for Producer {
         }
     }
 
+    fn secrets() -> &'static [SecretVariable] {
+        &args::SECRETS
+    }
+
     fn register(program: &Program) -> prometheus::Result<Registered<ProducerMetrics>> {
         let metrics::Registered { metrics, producer, client, http, log } = metrics::register(program)?;
         Ok(Registered { metrics, work: producer, client, http, log })
@@ -100,7 +106,10 @@ impl life::Program for Producer {
         let ledger = Ledger::new(metrics.clone(), config.own_messages()).map_err(|error| error.to_string())?;
         let ledger = Arc::new(ledger);
         let stop = Stop::new(shutdown, config.timeout, config.drain_timeout);
-        let account = Account::new(&config, Arc::clone(&ledger));
+        // What only shows is no run.
+        let gateway = config.gateway.as_ref().filter(|_| !config.dry_run);
+        let pushes = gateway.map(|gateway| RunPushes::start(gateway, &config)).transpose()?;
+        let account = Account::new(&config, Arc::clone(&ledger), pushes);
         let account = (!config.dry_run).then(|| Arc::new(account) as Arc<dyn life::Account>);
         let work = Work { config, client, ledger, metrics, health, stop };
         Ok(Job { account, routes: Default::default(), run: Box::new(move |finish| work.run(finish)) })

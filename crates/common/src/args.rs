@@ -102,9 +102,9 @@ pub const SECRETS: [SecretVariable; 3] = [
     },
 ];
 
-/// The end of both programs' `--help`: what no flag says.
-pub fn help_footer() -> String {
-    let secrets: Vec<&str> = SECRETS.iter().map(|secret| secret.name).collect();
+/// The end of both programs' `--help`: what no flag says. `own` are the program's own secrets.
+pub fn help_footer(own: &[SecretVariable]) -> String {
+    let secrets: Vec<&str> = SECRETS.iter().chain(own).map(|secret| secret.name).collect();
     format!(
         "Secrets come from variables or files only: {}, each also as ..._FILE.\n\
          A flag takes one value, also one with a comma or semicolon; in a variable a backslash goes before one that does not separate.\n\

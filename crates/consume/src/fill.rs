@@ -41,7 +41,8 @@ impl<S: Sink> Poller<'_, S> {
                         (None, Some(slot)) => match self.sink.record(&record) {
                             Ok(()) | Err(Fault::Skip(_)) => {
                                 let size = record.size();
-                                self.group.partitions.accept(slot, place.2, size);
+                                let time = record.timestamp.to_millis();
+                                self.group.partitions.accept(slot, place.2, size, time);
                                 self.taken = (self.taken.0 + 1, self.taken.1 + size as u64);
                                 is_dry = false;
                                 None

@@ -14,4 +14,5 @@ mod positions;
 mod readiness;
 mod records;
 mod refusals;
+mod status;
 mod support;

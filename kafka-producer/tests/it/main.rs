@@ -10,4 +10,5 @@ mod faults;
 mod input;
 mod life;
 mod pipes;
+mod pushgateway;
 mod support;

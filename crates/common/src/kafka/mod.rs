@@ -5,6 +5,7 @@ mod certificate;
 pub mod context;
 pub mod defaults;
 pub mod error;
+pub mod expiry;
 #[cfg(test)]
 mod fakes;
 pub mod headers;

@@ -129,19 +129,24 @@ impl Watch {
                     Some(Event::Verdict(verdict, shown)) => {
                         self.show(&verdict).await;
                         drop(shown);
-                        self.goodbye().await;
+                        tokio::join!(self.farewell(verdict.exit), self.goodbye());
                         return verdict.exit;
                     }
-                    Some(Event::Ended(exit)) => return exit,
+                    Some(Event::Ended(exit)) => {
+                        self.farewell(exit).await;
+                        return exit;
+                    }
                     None => {
                         let verdict = Verdict::new(Exit::Incomplete, "the work ended by a panic: please report it");
                         self.show(&verdict).await;
+                        self.farewell(verdict.exit).await;
                         return verdict.exit;
                     }
                 },
                 () = deadline => {
                     let verdict = self.left_behind();
                     self.show(&verdict).await;
+                    self.farewell(verdict.exit).await;
                     return verdict.exit;
                 }
             }
@@ -168,7 +173,7 @@ impl Watch {
     /// The work starts; a signal may have come before it.
     fn ready(&mut self, mut surroundings: Surroundings) {
         if let Some((listener, admin)) = surroundings.admin.take() {
-            admin::start(listener, admin, surroundings.routes.clone());
+            admin::start(listener, admin, std::mem::take(&mut surroundings.routes));
         }
         if self.deadline.is_some() {
             surroundings.health.drain();
@@ -224,6 +229,17 @@ impl Watch {
         }
         if let Some((report, Outlet::Stderr)) = &report {
             self.lines.push_always(format!("{}\n", report.json()).as_bytes());
+        }
+    }
+
+    /// Tells others how the run ended. After the report, which it must not delay.
+    fn farewell(&self, exit: Exit) -> impl Future<Output = ()> + use<> {
+        let account = self.surroundings.as_ref().and_then(|surroundings| surroundings.account.as_ref());
+        let farewell = account.and_then(|account| account.farewell(exit));
+        async move {
+            if let Some(farewell) = farewell {
+                farewell.await;
+            }
         }
     }
 

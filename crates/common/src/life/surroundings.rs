@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Account;
-use crate::admin::{Admin, Router};
+use crate::admin::{Admin, Routes};
 use crate::health::Health;
 use crate::report::Outlet;
 
@@ -14,8 +14,8 @@ use crate::report::Outlet;
 pub(super) struct Surroundings {
     /// The admin server's port, if there is one, and what it shows.
     pub admin: Option<(TcpListener, Admin)>,
-    /// Routes of the program itself.
-    pub routes: Router,
+    /// What the program adds to the admin server.
+    pub routes: Routes,
     /// Shared with the work and the admin server.
     pub health: Health,
     /// How long the work may take to end after a signal.

@@ -69,7 +69,7 @@ pub fn document(commands: &Commands) -> Result<String> {
         write!(text, "\n`{alias}` means the same as `{main}`.\n")?;
     }
     text.push_str(SECRETS_TEXT);
-    for secret in SECRETS {
+    for secret in SECRETS.iter().chain(&kafka_producer::args::SECRETS) {
         writeln!(text, "| `{}` | `{}` | {} |", secret.name, secret.file, secret.help)?;
     }
     text.push_str("\n## kafka-producer\n");

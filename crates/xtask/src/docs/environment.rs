@@ -36,7 +36,7 @@ pub fn example(commands: &Commands) -> String {
     }
     groups(&mut text, &commands.shared());
     title(&mut text, "secrets, for .env.secret; each also as a file's path");
-    for secret in SECRETS {
+    for secret in SECRETS.iter().chain(&kafka_producer::args::SECRETS) {
         let _ = write!(text, "\n# {}\n#{}=\n#{}=\n", secret.help, secret.name, secret.file);
     }
     title(&mut text, "kafka-producer");
@@ -51,7 +51,8 @@ pub fn example(commands: &Commands) -> String {
 /// All variables that either program knows, sorted, one a line.
 pub fn variables(commands: &Commands) -> String {
     let mut names = commands.variables();
-    names.extend(SECRETS.iter().flat_map(|secret| [secret.name.to_owned(), secret.file.to_owned()]));
+    let secrets = SECRETS.iter().chain(&kafka_producer::args::SECRETS);
+    names.extend(secrets.flat_map(|secret| [secret.name.to_owned(), secret.file.to_owned()]));
     names.extend(ALIASES.iter().map(|(alias, _)| (*alias).to_owned()));
     names.push("RUST_LOG".to_owned());
     names.sort();

@@ -22,6 +22,7 @@ mod replaced;
 mod replaced_producer;
 mod sasl;
 mod signals;
+mod status;
 mod suite;
 mod telemetry;
 mod tls;
@@ -61,6 +62,8 @@ enum Other {
     Telemetry(telemetry::Args),
     /// The suite of monitoring: alerts of real brokers and programs, through a real Prometheus and Alertmanager to a Slack
     Monitoring(monitoring::Args),
+    /// The consumer's status page in headless Chromium, and its picture for the README; needs Java 17, Maven and chromium
+    Status(status::Args),
     /// A rolling upgrade: two members of the build before, replaced by two of this one under load
     Upgrade(UpgradeArgs),
 }
@@ -114,6 +117,7 @@ pub fn run(args: &Args) -> Result<bool> {
         Some(Other::Cluster(args)) => return cluster::run(args),
         Some(Other::Telemetry(args)) => return telemetry::run(args),
         Some(Other::Monitoring(args)) => return monitoring::run(args),
+        Some(Other::Status(args)) => return status::run(args),
         Some(Other::Upgrade(args)) => return upgrade(args),
         None => {}
     }

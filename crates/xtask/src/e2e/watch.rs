@@ -47,6 +47,11 @@ impl Watch {
         Ok(answer.with_context(|| format!("wanted: {status} {text:?}; {}", self.log()))?.body)
     }
 
+    /// The address of its admin server.
+    pub fn address(&self) -> &str {
+        &self.admin
+    }
+
     /// What `/readyz` says now.
     pub fn readiness(&self) -> Result<Response> {
         http::get(self.admin.as_str(), "/readyz")
