@@ -164,6 +164,10 @@ fn strict(schema: &mut Value) {
             if fields.get("properties").is_some_and(Value::is_object) && fields.contains_key("type") && !open {
                 fields.insert("additionalProperties".into(), Value::Bool(false));
             }
+            // Go's flags inside of a pattern are no regular expression elsewhere; the API server compares these itself.
+            if fields.get("pattern").and_then(Value::as_str).is_some_and(|pattern| pattern.contains("(?i)")) {
+                fields.remove("pattern");
+            }
             // Formats of Go's that JSON Schema does not know.
             if fields.get("format").is_some_and(Value::is_string) {
                 fields.remove("format");
