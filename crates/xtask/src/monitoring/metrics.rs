@@ -38,6 +38,10 @@ const FOREIGN: [(&str, &str); 14] = [
 const OF_HISTOGRAMS: [&str; 3] = ["_bucket", "_sum", "_count"];
 /// Behind these come labels, not metrics.
 const BEFORE_LABELS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
+/// They stand before `by` as well as before a bracket.
+const AGGREGATIONS: [&str; 12] = [
+    "sum", "min", "max", "avg", "count", "group", "stddev", "stdvar", "topk", "bottomk", "count_values", "quantile",
+];
 /// Words of the language that are no metrics.
 const WORDS: [&str; 8] = ["and", "or", "unless", "bool", "offset", "inf", "nan", "atan2"];
 
@@ -142,7 +146,10 @@ pub fn metrics(expression: &str) -> BTreeSet<String> {
                 let word: String = bytes[at..end].iter().collect();
                 let next = bytes[end..].iter().find(|letter| !letter.is_whitespace());
                 let before_labels = BEFORE_LABELS.contains(&word.as_str());
-                if !before_labels && next != Some(&'(') && !WORDS.contains(&word.to_ascii_lowercase().as_str()) {
+                let of_the_language = before_labels
+                    || AGGREGATIONS.contains(&word.as_str())
+                    || WORDS.contains(&word.to_ascii_lowercase().as_str());
+                if !of_the_language && next != Some(&'(') {
                     found.insert(word);
                 }
                 labels_follow = before_labels && next == Some(&'(');

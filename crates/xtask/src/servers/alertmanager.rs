@@ -1,6 +1,7 @@
 //! An Alertmanager that a suite's Prometheus sends its alerts to.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -29,7 +30,7 @@ impl Alertmanager {
         let file = folder.path().join("alertmanager.yaml");
         fs::write(&file, configuration)?;
         let address = format!("127.0.0.1:{}", free_port()?);
-        let process = Program::new(debian::tool("prometheus-alertmanager")?)
+        let process = program(&debian::tool("prometheus-alertmanager")?)
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.path={}", folder.path().join("data").display()))
             .arg(format!("--web.listen-address={address}"))
@@ -57,5 +58,20 @@ impl Alertmanager {
     /// When it does not answer.
     pub fn alerts(&self) -> Result<Vec<Value>> {
         Ok(json(&self.address, "/api/v2/alerts")?.as_array().cloned().unwrap_or_default())
+    }
+}
+
+/// Debian's build reads its own templates from `/usr/share`. Where it is not installed but unpacked, the files that came with it are
+/// laid over that folder, for its eyes only.
+fn program(path: &Path) -> Program {
+    const TEMPLATES: &str = "/usr/share/prometheus/alertmanager/default.tmpl";
+    const LAY_OVER: &str = r#"mount -t overlay overlay -o "lowerdir=$0:/usr/share" /usr/share && exec "$@""#;
+    let share = path.parent().and_then(Path::parent).map(|usr| usr.join("share"));
+    match share {
+        Some(share) if !Path::new(TEMPLATES).exists() => {
+            let apart = ["--mount", "--map-root-user", "sh", "-c", LAY_OVER];
+            Program::new("unshare").args(apart).arg(share).arg(path)
+        }
+        _ => Program::new(path),
     }
 }
