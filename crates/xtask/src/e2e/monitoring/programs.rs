@@ -28,6 +28,8 @@ fn stalled(stage: &mut Stage) -> Result<String> {
     let message = stage.slack.wait_for("critical", "KafkaConsumerLoopStalled", FIRES)?;
     ensure!(message.text.contains("stalled"), "another pod: {message:?}");
     ensure!(!message.text.contains("working"), "the one that works, too: {message:?}");
+    ensure!(stage.stalled.process.is_running(), "it has ended; {}", stage.stalled.log());
+    ensure!(stage.consumer.metric("kafka_consumer_ready")? == Some(1.0), "the other one is not ready; {}", stage.consumer.log());
     // Statistics are old: a lag that is shown would be a lie.
     let lag = stage.prometheus.query("kafka_consumer_lag_records{pod=\"stalled\"}")?;
     ensure!(lag.is_empty(), "a stalled consumer shows a lag: {lag:?}");

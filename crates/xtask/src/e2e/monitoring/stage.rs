@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{PipeReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -84,7 +84,7 @@ impl Stage {
         for source in rules::SOURCES {
             fs::write(folder.path().join(format!("{source}.rules")), shorter::rules(&root, source)?)?;
         }
-        let configuration = scrapes(&cluster, [("working", &working), ("stalled", &stalled)], &gateway, &alertmanager)?;
+        let configuration = scrapes(&cluster, [("working", &working), ("stalled", &stalled)], &gateway, &alertmanager, folder.path())?;
         let prometheus = Prometheus::start(&configuration, folder.path())?;
         let stdout = Some(reader);
         let stage = Self {
@@ -93,6 +93,8 @@ impl Stage {
         for (job, count) in [("kafka", 3), ("kafka-consumer", 2), ("pushgateway", 1)] {
             stage.prometheus.wait_for(&format!("up{{job=\"{job}\"}} == 1"), START, |up| up.len() == count)?;
         }
+        // The rules are read, and the way to Alertmanager is open: otherwise silence would prove nothing.
+        stage.wait_for_state("Watchdog", "active", START)?;
         Ok(stage)
     }
 
@@ -169,6 +171,7 @@ fn scrapes(
     consumers: [(&str, &Watch); 2],
     gateway: &Pushgateway,
     alertmanager: &Alertmanager,
+    rules: &Path,
 ) -> Result<String> {
     let target = |address: &str, namespace: &str, pod: &str| json!({"targets": [address], "labels": {"namespace": namespace, "pod": pod}});
     let mut brokers = Vec::new();
@@ -180,7 +183,7 @@ fn scrapes(
     let configuration = json!({
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager.address()]}]}]},
-        "rule_files": ["*.rules"],
+        "rule_files": [rules.join("*.rules")],
         "scrape_configs": [
             // A busy broker takes a second to read its MBeans.
             {"job_name": "kafka", "scrape_interval": "4s", "scrape_timeout": "4s", "static_configs": brokers},
