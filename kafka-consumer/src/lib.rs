@@ -25,6 +25,7 @@ use common::life::{self, Finish, Job, Parts, Registered, Settings};
 use common::metrics::Program;
 use common::report::Outlet;
 use common::shutdown::Shutdown;
+use common::telemetry::Tracer;
 
 use consume::{Deps, Ledger, Poller};
 
@@ -32,7 +33,7 @@ use args::RunArgs;
 use config::Config;
 use metrics::ConsumerMetrics;
 use report::Account;
-use sinks::LogSink;
+use sinks::{LogSink, TraceSink, Traces};
 
 /// The program's name.
 pub const NAME: &str = "kafka-consumer";
@@ -76,24 +77,25 @@ impl life::Program for Consumer {
             endless: !config.run.is_one_shot(),
             weakened: &config.weakened,
             termination_log: &config.termination_log,
+            traces: config.traces.as_ref(),
             outlet: if config.run.is_one_shot() { Outlet::Stderr } else { Outlet::TerminationLog },
         }
     }
 
     fn register(program: &Program) -> prometheus::Result<Registered<ConsumerMetrics>> {
-        let metrics::Registered { metrics, consumer, client, http, log } = metrics::register(program)?;
-        Ok(Registered { metrics, work: consumer, client, http, log })
+        let metrics::Registered { metrics, consumer, client, http, log, spans } = metrics::register(program)?;
+        Ok(Registered { metrics, work: consumer, client, http, log, spans })
     }
 
     fn start(config: Config, parts: Parts<ConsumerMetrics>) -> Result<Job, String> {
-        let Parts { client, metrics, health, shutdown } = parts;
+        let Parts { client, metrics, health, shutdown, tracer } = parts;
         let told = health.clone();
         metrics.ready.by(move || f64::from(u8::from(told.readiness().is_ok())));
         metrics.info.with_label_values(&config.identity()).set(1);
         let ledger = Arc::new(Ledger::new());
         let account = Arc::new(Account::new(&config, Arc::clone(&ledger)));
         let routes = status_page(&config, &metrics, &health, &ledger);
-        let work = Work { config, client, metrics, health, shutdown, ledger };
+        let work = Work { config, client, metrics, health, shutdown, ledger, tracer };
         Ok(Job { account: Some(account), routes, run: Box::new(move |finish| work.run(finish)) })
     }
 }
@@ -127,12 +129,14 @@ struct Work {
     health: Health,
     shutdown: Shutdown,
     ledger: Arc<Ledger>,
+    tracer: Option<Tracer>,
 }
 
 impl Work {
     fn run(self, finish: Finish) {
         let sink = LogSink::new(self.config.log.clone(), &self.metrics);
-        let Self { config, client, metrics, health, shutdown, ledger } = self;
+        let Self { config, client, metrics, health, shutdown, ledger, tracer } = self;
+        let sink = TraceSink::new(sink, tracer.map(|tracer| Traces::new(tracer, &config)));
         let deps = Deps { client, metrics: metrics.consume, health, shutdown, ledger };
         match Poller::new(&config.run, sink, deps) {
             Err(verdict) => finish.with(verdict),

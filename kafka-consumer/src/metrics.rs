@@ -2,6 +2,7 @@
 
 use common::admin;
 use common::metrics::{ClientMetrics, Computed, Exemplars, HttpMetrics, LogMetrics, Metrics, Program};
+use common::telemetry::SpanMetrics;
 use consume::LoopMetrics;
 use prometheus::{Histogram, IntCounter, IntGaugeVec, Registry};
 
@@ -22,6 +23,8 @@ pub struct Registered {
     pub http: HttpMetrics,
     /// Of the log.
     pub log: LogMetrics,
+    /// Of traces.
+    pub spans: SpanMetrics,
 }
 
 /// Metrics of the work.
@@ -72,5 +75,6 @@ pub fn register(program: &Program) -> prometheus::Result<Registered> {
     let client = ClientMetrics::new(&mut metrics)?;
     let http = HttpMetrics::new(&mut metrics, &[admin::ROUTES.as_slice(), &status::ROUTES].concat())?;
     let log = LogMetrics::new(&mut metrics)?;
-    Ok(Registered { metrics, consumer, client, http, log })
+    let spans = SpanMetrics::new(&mut metrics)?;
+    Ok(Registered { metrics, consumer, client, http, log, spans })
 }

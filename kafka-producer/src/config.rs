@@ -11,6 +11,7 @@ use common::kafka::topic::NewTopic;
 use common::kafka::{self, defaults};
 use common::pushgateway::Gateway;
 use common::stamp;
+use common::telemetry;
 
 use crate::args::{Compression, InputFormat, Payload, ReportFormat, RunArgs, SECRETS};
 use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec, can_wait};
@@ -94,6 +95,8 @@ pub struct Config {
     pub properties: Properties,
     /// Which of them weaken what the program promises by default.
     pub weakened: Vec<Weakness>,
+    /// Traces, if there are any.
+    pub traces: Option<telemetry::Settings>,
 }
 
 impl Config {
@@ -146,6 +149,7 @@ impl Config {
             connection,
             properties,
             weakened,
+            traces: telemetry::Settings::new("kafka-producer", layers, problems),
         }
     }
 

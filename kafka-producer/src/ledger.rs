@@ -197,6 +197,11 @@ impl Ledger {
         }
     }
 
+    /// The latency of a message that was traced, after it was counted.
+    pub fn exemplar(&self, latency: Duration, trace_id: [u8; 16]) {
+        self.metrics.delivery_exemplars.record(latency.as_secs_f64(), trace_id);
+    }
+
     /// A message came back without an acknowledgement.
     pub fn undelivered(&self, code: impl Into<Number>, transmitted: bool, topic: &str, partition: i32) {
         let code = code.into();

@@ -2,6 +2,7 @@
 
 use common::admin::ROUTES;
 use common::metrics::{ClientMetrics, Exemplars, HttpMetrics, LogMetrics, Metrics, Program};
+use common::telemetry::SpanMetrics;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 /// Prefix of all names.
@@ -19,6 +20,8 @@ pub struct Registered {
     pub http: HttpMetrics,
     /// Of the log.
     pub log: LogMetrics,
+    /// Of traces.
+    pub spans: SpanMetrics,
 }
 
 /// Metrics of the work.
@@ -80,5 +83,6 @@ pub fn register(program: &Program) -> prometheus::Result<Registered> {
     let client = ClientMetrics::new(&mut metrics)?;
     let http = HttpMetrics::new(&mut metrics, &ROUTES)?;
     let log = LogMetrics::new(&mut metrics)?;
-    Ok(Registered { metrics, producer, client, http, log })
+    let spans = SpanMetrics::new(&mut metrics)?;
+    Ok(Registered { metrics, producer, client, http, log, spans })
 }

@@ -72,7 +72,7 @@ impl Pushes {
     /// When the certificate authorities cannot be read, or the thread cannot start.
     pub fn start(gateway: &Gateway, labels: &[(&str, &str)]) -> Result<Self, String> {
         let base = gateway.url.trim_end_matches('/');
-        let roots = tls::authorities(base, gateway.ca_location.as_deref())?;
+        let roots = tls::authorities(base, gateway.ca_location.as_deref(), "KAFKA_SSL_CA_LOCATION")?;
         let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(roots).build();
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .timeout_global(Some(PUSH))

@@ -37,4 +37,4 @@ pub use ledger::{Counts, Ledger};
 pub use metrics::LoopMetrics;
 pub use poll::{Deps, Poller};
 pub use settings::{FIXED, Reset, Settings, Start, Subscription};
-pub use sink::{Fault, Record, Sink, Stop};
+pub use sink::{Commit, Fault, Record, Sink, Stop};

@@ -69,12 +69,15 @@ struct Sample {
     latency: Buckets,
 }
 
+/// A partition and its count at one moment.
+type Counted = (Arc<Standing>, u64);
+
 /// The samples.
 #[derive(Default)]
 pub struct History {
     samples: VecDeque<Sample>,
     /// The partitions' counts at the last few samples, the latest last. Held, so that no other partition gets the address.
-    partitions: VecDeque<(Instant, Vec<(Arc<Standing>, u64)>)>,
+    partitions: VecDeque<(Instant, Vec<Counted>)>,
 }
 
 impl History {
@@ -133,7 +136,7 @@ impl History {
             }
         }
         let Some((now, counted)) = self.partitions.back() else { return HashMap::new() };
-        let rate = |(standing, records): &(Arc<Standing>, u64)| {
+        let rate = |(standing, records): &Counted| {
             let place = Arc::as_ptr(standing);
             let (at, before) = first.get(&place)?;
             Some((place, per_second(records.saturating_sub(*before), *now - *at)?))

@@ -9,6 +9,8 @@ mod faults;
 mod group;
 mod life;
 mod metrics;
+#[path = "../../../kafka-producer/tests/it/otlp.rs"]
+mod otlp;
 mod output;
 mod positions;
 mod readiness;
@@ -16,3 +18,4 @@ mod records;
 mod refusals;
 mod status;
 mod support;
+mod traces;

@@ -36,6 +36,7 @@ const NAMES: &[(&str, &str, &[&str])] = &[
     ("kafka_consumer_record_bytes_total", "counter", &["partition", "topic"]),
     ("kafka_consumer_records_total", "counter", &["partition", "topic"]),
     ("kafka_consumer_skipped_records_total", "counter", &["partition", "topic"]),
+    ("kafka_consumer_spans_total", "counter", &["result"]),
     ("kafka_consumer_statistics_failures_total", "counter", &[]),
     ("process_cpu_seconds_total", "counter", &[]),
     ("process_max_fds", "gauge", &[]),
@@ -105,6 +106,7 @@ fn a_running_process_shows_the_pinned_list() {
         "kafka_consumer_certificate_expiry_timestamp_seconds",
         "kafka_consumer_corrupt_batches_total",
         "kafka_consumer_skipped_records_total",
+        "kafka_consumer_spans_total",
     ] {
         assert!(listed.remove(rare).is_some() && shown.remove(rare).is_none(), "{rare}");
     }

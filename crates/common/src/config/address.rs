@@ -58,6 +58,14 @@ pub fn token_url(url: &str) -> Result<(), String> {
     http_url(url, form, &["KAFKA_OAUTH_CLIENT_ID", secret])
 }
 
+/// Checks the URL of a receiver of traces.
+///
+/// # Errors
+/// What is wrong with it, and the right form.
+pub fn otlp_url(url: &str) -> Result<(), String> {
+    http_url(url, "expected a URL such as http://HOST:4318", &["OTEL_EXPORTER_OTLP_HEADERS"])
+}
+
 /// Checks the URL of a Pushgateway, to which the path of a group is added. `login` are the settings for user and password.
 ///
 /// # Errors

@@ -8,7 +8,6 @@ pub mod error;
 pub mod expiry;
 #[cfg(test)]
 mod fakes;
-pub mod headers;
 mod login;
 mod names;
 pub mod native;

@@ -84,7 +84,7 @@ impl TokenSource {
     /// # Errors
     /// When the certificate authorities cannot be read.
     pub fn new(oauth: Oauth) -> Result<Self, String> {
-        let roots = tls::authorities(&oauth.token_url, oauth.ca_location.as_deref())?;
+        let roots = tls::authorities(&oauth.token_url, oauth.ca_location.as_deref(), "KAFKA_SSL_CA_LOCATION")?;
         let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(roots).build();
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(TIMEOUT))

@@ -34,6 +34,7 @@ use crate::kafka::promises::Weakness;
 use crate::metrics::{self, ClientMetrics, HttpMetrics, LogMetrics, Metrics};
 use crate::report::{Outlet, Report};
 use crate::shutdown::Shutdown;
+use crate::telemetry::{self, SpanMetrics, Tracer};
 use crate::verdict::Verdict;
 
 pub use flags::{NotRun, Said, said, variables, version};
@@ -104,6 +105,8 @@ pub struct Settings<'a> {
     pub termination_log: &'a Path,
     /// Where people and scripts look for the report.
     pub outlet: Outlet,
+    /// Traces, if there are any.
+    pub traces: Option<&'a telemetry::Settings>,
 }
 
 /// A program's metrics, those of the work and those that both programs have.
@@ -118,6 +121,8 @@ pub struct Registered<M> {
     pub http: HttpMetrics,
     /// Of the log.
     pub log: LogMetrics,
+    /// Of traces.
+    pub spans: SpanMetrics,
 }
 
 /// What the runner gives to the work.
@@ -130,6 +135,8 @@ pub struct Parts<M> {
     pub health: Health,
     /// Tells the work to end, and by when.
     pub shutdown: Shutdown,
+    /// Takes spans, if there are traces.
+    pub tracer: Option<Tracer>,
 }
 
 /// The work, ready to run.

@@ -21,6 +21,7 @@ use crate::kafka::{self, ClientState};
 use crate::logging::{self, Lines};
 use crate::metrics::ClientMetrics;
 use crate::shutdown::Shutdown;
+use crate::telemetry::Tracer;
 
 /// Work that is ready, with what the main thread watches it by.
 pub(super) struct Ready {
@@ -104,7 +105,7 @@ fn assemble<P: Program>(
     shutdown: &Shutdown,
 ) -> Result<(Surroundings, Job), String> {
     let registered = P::register(&what_runs).map_err(|error| error.to_string())?;
-    let Registered { metrics, work, client, http, log } = registered;
+    let Registered { metrics, work, client, http, log, spans } = registered;
     lines.count_dropped(log.dropped);
     let Settings {
         listen,
@@ -116,8 +117,10 @@ fn assemble<P: Program>(
         endless,
         termination_log,
         outlet,
+        traces,
         ..
     } = P::settings(&config);
+    let tracer = traces.cloned().map(|traces| Tracer::start(traces, P::VERSION, &spans)).transpose()?;
     let health = Health::new(stall_limit, "starting: no broker has answered yet");
     let listener = admin::bind(listen)?;
     let admin = listener
@@ -132,9 +135,10 @@ fn assemble<P: Program>(
         termination_log: termination_log.to_owned(),
         outlet,
         account: None,
+        tracer: tracer.clone(),
         routes: admin::Routes::default(),
     };
-    let mut job = P::start(config, Parts { client, metrics: work, health, shutdown: shutdown.clone() })?;
+    let mut job = P::start(config, Parts { client, metrics: work, health, shutdown: shutdown.clone(), tracer })?;
     surroundings.account = job.account.clone();
     surroundings.routes = std::mem::take(&mut job.routes);
     Ok((surroundings, job))

@@ -6,6 +6,7 @@ use clap::{ArgMatches, Command};
 
 use super::early::Early;
 use crate::admin;
+use crate::args::traces::{TRACE_SECRETS, TRACES};
 use crate::args::{Listen, SECRETS};
 use crate::config::{Layers, Properties, SecretVariable, show};
 use crate::exit::Exit;
@@ -25,8 +26,8 @@ pub(super) fn config(
     own_secrets: &[SecretVariable],
     early: &Early,
 ) -> Exit {
-    let secrets = [&SECRETS, own_secrets].concat();
-    printed(outlet::print(&show::settings(command, flags, layers, &secrets, properties)), early)
+    let secrets = [SECRETS.as_slice(), &TRACE_SECRETS, own_secrets].concat();
+    printed(outlet::print(&show::settings(command, flags, layers, &TRACES, &secrets, properties)), early)
 }
 
 /// `healthcheck`: asks a running process whether it lives.

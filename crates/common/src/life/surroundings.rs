@@ -9,6 +9,7 @@ use super::Account;
 use crate::admin::{Admin, Routes};
 use crate::health::Health;
 use crate::report::Outlet;
+use crate::telemetry::Tracer;
 
 /// What the main thread watches the work by, and what it tells of it.
 pub(super) struct Surroundings {
@@ -28,4 +29,6 @@ pub(super) struct Surroundings {
     pub outlet: Outlet,
     /// The counts of the run.
     pub account: Option<Arc<dyn Account>>,
+    /// Spans that wait to be sent.
+    pub tracer: Option<Tracer>,
 }

@@ -300,6 +300,11 @@ impl<'a> Group<'a> {
         self.membership.has_joined()
     }
 
+    /// The last commit that was answered, once.
+    pub fn take_commit(&mut self) -> Option<crate::sink::Commit> {
+        self.commits.take_answered()
+    }
+
     /// Commits what was flushed and waits for the answer. `false` when it was not committed by the deadline.
     pub fn commit_now(&mut self, deadline: Instant) -> bool {
         !self.settings.subscription.is_group() || self.commits.commit_now(&mut self.partitions, deadline)

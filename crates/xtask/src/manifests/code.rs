@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Command;
 use common::admin::{LIVEZ, READYZ};
 use common::args::SECRETS;
+use common::args::traces::{TRACE_SECRETS, TRACES};
 use common::config::SecretVariable;
 use common::config::layers::ALIASES;
 use common::config::units;
@@ -51,7 +52,9 @@ impl Program {
         let mut names = life::variables(&self.command);
         let own: &[SecretVariable] =
             if self.name == kafka_producer::NAME { &kafka_producer::args::SECRETS } else { &[] };
-        names.extend(SECRETS.iter().chain(own).flat_map(|secret| [secret.name.to_owned(), secret.file.to_owned()]));
+        let secrets = SECRETS.iter().chain(&TRACE_SECRETS).chain(own);
+        names.extend(secrets.flat_map(|secret| [secret.name.to_owned(), secret.file.to_owned()]));
+        names.extend(TRACES.iter().map(|variable| variable.name.to_owned()));
         names.extend(ALIASES.iter().map(|(alias, _)| (*alias).to_owned()));
         names.extend(["RUST_LOG".to_owned(), "ENV_DIR".to_owned()]);
         names
