@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+/// Longer text is folded.
+const WIDTH: usize = 100;
 /// Words that YAML 1.1 or 1.2 takes for something else than text.
 const RESERVED: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
 
@@ -57,6 +59,18 @@ fn after(value: &Value, depth: usize, out: &mut String) {
                 let _ = writeln!(out, "{}{line}", " ".repeat(depth + 2));
             }
         }
+        Value::String(text) if text.len() > WIDTH && !text.contains("  ") => {
+            out.push_str(" >-\n");
+            let mut line = String::new();
+            for word in text.split(' ') {
+                if !line.is_empty() && line.len() + word.len() >= WIDTH {
+                    let _ = writeln!(out, "{}{line}", " ".repeat(depth + 2));
+                    line.clear();
+                }
+                line += &if line.is_empty() { word.to_owned() } else { format!(" {word}") };
+            }
+            let _ = writeln!(out, "{}{line}", " ".repeat(depth + 2));
+        }
         scalar => {
             let _ = writeln!(out, " {}", plain(scalar));
         }
@@ -79,7 +93,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_as_the_same() {
         let value = json!({"a": {"b": ["x", {"c": "yes", "d": "1h"}, {"e": []}]}, "text": "one {{ . }}\n  two\n", "end": "a\nb",
-            "odd": "x: \"y\"", "number": 4, "truth": true, "nothing": {}});
+            "odd": "x: \"y\"", "number": 4, "long": "some words ".repeat(20).trim(), "truth": true, "nothing": {}});
         let text = to_string(&value);
         let read: Value = serde_saphyr::from_str(&text).unwrap();
         assert_eq!(read, value, "{text}");
