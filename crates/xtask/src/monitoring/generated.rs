@@ -21,11 +21,26 @@ fn files(root: &Path) -> Result<Vec<(&'static str, String)>> {
     let ours = env!("CARGO_PKG_VERSION");
     let rule = |source, namespace, part_of| rules::committed(root, source, namespace, part_of);
     Ok(vec![
-        ("infra/monitoring/programs/20-prometheusrule.yaml", rule("clients", "kafka-clients", ("kafka-clients", ours))?),
-        ("infra/monitoring/stack/10-prometheusrule-kube-state.yaml", rule("kube-state", "monitoring", ("monitoring", ours))?),
-        ("infra/monitoring/stack/11-prometheusrule-pipeline.yaml", rule("pipeline", "monitoring", ("monitoring", ours))?),
-        ("infra/monitoring/kafka/strimzi/20-prometheusrule-kafka-jmx.yaml", rule("kafka-jmx", "kafka", ("kafka", KAFKA))?),
-        ("infra/monitoring/kafka/strimzi/21-prometheusrule-group-lag.yaml", rule("group-lag", "kafka", ("kafka", KAFKA))?),
+        (
+            "infra/monitoring/programs/20-prometheusrule.yaml",
+            rule("clients", "kafka-clients", ("kafka-clients", ours))?,
+        ),
+        (
+            "infra/monitoring/stack/10-prometheusrule-kube-state.yaml",
+            rule("kube-state", "monitoring", ("monitoring", ours))?,
+        ),
+        (
+            "infra/monitoring/stack/11-prometheusrule-pipeline.yaml",
+            rule("pipeline", "monitoring", ("monitoring", ours))?,
+        ),
+        (
+            "infra/monitoring/kafka/strimzi/20-prometheusrule-kafka-jmx.yaml",
+            rule("kafka-jmx", "kafka", ("kafka", KAFKA))?,
+        ),
+        (
+            "infra/monitoring/kafka/strimzi/21-prometheusrule-group-lag.yaml",
+            rule("group-lag", "kafka", ("kafka", KAFKA))?,
+        ),
         ("infra/monitoring/kafka-lag/60-prometheusrule.yaml", rule("group-lag", "kafka", ("kafka", KAFKA))?),
         ("infra/monitoring/routes/alertmanager.yaml", routes::plain(root)?),
         ("infra/monitoring/alertmanager/20-alertmanagerconfig.yaml", routes::object(root)?),
@@ -62,7 +77,8 @@ pub fn write(root: &Path) -> Result<()> {
 /// # Errors
 /// When a source can't be read.
 pub fn check(root: &Path) -> Result<Problems> {
-    let differs = |(path, text): &(&'static str, String)| fs::read_to_string(root.join(path)).ok().as_ref() != Some(text);
+    let differs =
+        |(path, text): &(&'static str, String)| fs::read_to_string(root.join(path)).ok().as_ref() != Some(text);
     let stale = files(root)?.into_iter().filter(differs);
     Ok(stale.map(|(path, _)| format!("{path} is stale: run cargo xtask monitoring")).collect())
 }

@@ -39,9 +39,8 @@ const OF_HISTOGRAMS: [&str; 3] = ["_bucket", "_sum", "_count"];
 /// Behind these come labels, not metrics.
 const BEFORE_LABELS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 /// They stand before `by` as well as before a bracket.
-const AGGREGATIONS: [&str; 12] = [
-    "sum", "min", "max", "avg", "count", "group", "stddev", "stdvar", "topk", "bottomk", "count_values", "quantile",
-];
+const AGGREGATIONS: [&str; 12] =
+    ["sum", "min", "max", "avg", "count", "group", "stddev", "stdvar", "topk", "bottomk", "count_values", "quantile"];
 /// Words of the language that are no metrics.
 const WORDS: [&str; 8] = ["and", "or", "unless", "bool", "offset", "inf", "nan", "atan2"];
 
@@ -54,7 +53,9 @@ pub fn check(root: &Path, rules: &Rules) -> Result<Problems> {
     let mut problems = Problems::new();
     for rule in &rules.all {
         let name = [rule.alert(), rule.record()].concat();
-        problems.extend(known.unknown(rule.expression()).into_iter().map(|metric| format!("{name}: nobody gives {metric}")));
+        problems.extend(
+            known.unknown(rule.expression()).into_iter().map(|metric| format!("{name}: nobody gives {metric}")),
+        );
     }
     if root.join(QUERIES).is_file() {
         let queries: Vec<Value> = serde_json::from_str(&fs::read_to_string(root.join(QUERIES))?)?;
@@ -104,7 +105,9 @@ impl Known {
         // Of a regular expression only the part that is sure.
         if let Some(start) = name.strip_suffix('~') {
             return self.exact.iter().any(|known| known.starts_with(start))
-                || FOREIGN.iter().any(|(known, _)| known.strip_suffix('*').is_some_and(|family| start.starts_with(family)));
+                || FOREIGN
+                    .iter()
+                    .any(|(known, _)| known.strip_suffix('*').is_some_and(|family| start.starts_with(family)));
         }
         self.exact.contains(name)
             || FOREIGN.iter().any(|(known, _)| {

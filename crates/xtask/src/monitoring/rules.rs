@@ -132,7 +132,8 @@ impl Rules {
                 }
             }
             for (alert, severity) in &own {
-                let mut problem = |what: &str| problems.push(format!("{source}.test.yaml: {alert} ({severity}) {what}"));
+                let mut problem =
+                    |what: &str| problems.push(format!("{source}.test.yaml: {alert} ({severity}) {what}"));
                 if !fires.contains(&(*alert, *severity)) {
                     problem("is never seen firing, with a namespace");
                 }

@@ -23,9 +23,12 @@ pub fn check(root: &Path) -> Result<Problems> {
     let object = rules::parse(&root.join(FILE))?;
     let problems = schemas.check(&with_children(&object), &tools, "alertmanagerconfig", &[])?;
     let made = routes::object(root)?;
-    for (right, wrong) in [("repeatInterval: \"4h\"", "repeatIntervall: \"4h\""), ("matchType: \"=~\"", "matchtype: \"=~\"")] {
+    for (right, wrong) in
+        [("repeatInterval: \"4h\"", "repeatIntervall: \"4h\""), ("matchType: \"=~\"", "matchtype: \"=~\"")]
+    {
         ensure!(made.contains(right), "{FILE} has no {right}");
-        let misspelt: Value = serde_saphyr::from_str(&made.replace(right, wrong)).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let misspelt: Value =
+            serde_saphyr::from_str(&made.replace(right, wrong)).map_err(|error| anyhow::anyhow!("{error}"))?;
         let found = schemas.check(&with_children(&misspelt), &tools, "alertmanagerconfig-misspelt", &[])?;
         let word = wrong.split(':').next().unwrap_or_default();
         ensure!(found.iter().any(|line| line.contains(word)), "the schema takes a child route with {wrong}: {found:?}");

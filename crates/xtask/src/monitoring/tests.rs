@@ -16,8 +16,10 @@ fn read() -> Rules {
 #[test]
 fn metrics_are_found_in_expressions_and_nothing_else_is() {
     let found = |expression: &str| metrics::metrics(expression).into_iter().collect::<Vec<_>>();
-    assert_eq!(found("sum by (namespace, le) (rate(a_total{x=\"b_c\", y=~'d|e'}[5m])) / on (pod) group_left (z) c:d > 1e3"),
-        ["a_total", "c:d"]);
+    assert_eq!(
+        found("sum by (namespace, le) (rate(a_total{x=\"b_c\", y=~'d|e'}[5m])) / on (pod) group_left (z) c:d > 1e3"),
+        ["a_total", "c:d"]
+    );
     assert_eq!(found("time() - (max by (pod) (last) > 0) > 60 and x offset 10m unless y # z"), ["last", "x", "y"]);
     assert_eq!(found("{__name__=~\"otelcol_(a|b)_total\"}"), ["otelcol_~"]);
     assert_eq!(found("{__name__=~\"a_info|b_.+\", ns=\"q\"} + {__name__=\"c\"}"), ["a_info", "b_~", "c"]);
@@ -81,10 +83,15 @@ fn both_kinds_of_routes_say_the_same() {
     let object: serde_json::Value = serde_saphyr::from_str(&routes::object(&root).unwrap()).unwrap();
     assert_eq!(plain["receivers"][2]["slack_configs"][0]["api_url_file"], routes::SLACK_FILE);
     assert_eq!(object["spec"]["receivers"][2]["slackConfigs"][0]["apiURL"], json!({"name": "slack", "key": "url"}));
-    let waits: BTreeSet<_> = list_at(&plain, "/route/routes").map(|route| route["repeat_interval"].clone().to_string()).collect();
-    let same: BTreeSet<_> = list_at(&object, "/spec/route/routes").map(|route| route["repeatInterval"].clone().to_string()).collect();
+    let waits: BTreeSet<_> =
+        list_at(&plain, "/route/routes").map(|route| route["repeat_interval"].clone().to_string()).collect();
+    let same: BTreeSet<_> =
+        list_at(&object, "/spec/route/routes").map(|route| route["repeatInterval"].clone().to_string()).collect();
     assert_eq!(waits, same);
-    assert_eq!(object["spec"]["route"]["routes"][1]["matchers"][1], json!({"name": "severity", "matchType": "=", "value": "critical"}));
+    assert_eq!(
+        object["spec"]["route"]["routes"][1]["matchers"][1],
+        json!({"name": "severity", "matchType": "=", "value": "critical"})
+    );
     // The root and each child.
     assert_eq!(schema::with_children(&object).objects.len(), 1 + list_at(&object, "/spec/route/routes").count());
 }

@@ -54,7 +54,10 @@ pub fn amtool(root: &Path) -> Result<Problems> {
             .args(labels)
             .output()?;
         if !test.status.success() {
-            problems.push(format!("{labels:?} does not go to {receiver}: {}", String::from_utf8_lossy(&test.stdout).trim()));
+            problems.push(format!(
+                "{labels:?} does not go to {receiver}: {}",
+                String::from_utf8_lossy(&test.stdout).trim()
+            ));
         }
     }
     let folder = tempfile::tempdir()?;

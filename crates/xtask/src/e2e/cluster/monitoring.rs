@@ -28,7 +28,8 @@ fn folders(bench: &mut Bench) -> Result<String> {
     let mut objects = 0;
     for path in &paths {
         let file = root.join(path).display().to_string();
-        objects += bench.kubectl.run(&["apply", "-f", &file]).with_context(|| format!("{APPLY}{path}"))?.lines().count();
+        objects +=
+            bench.kubectl.run(&["apply", "-f", &file]).with_context(|| format!("{APPLY}{path}"))?.lines().count();
         // Once more changes nothing, and warns of nothing.
         let again = bench.kubectl.run(&["apply", "--warnings-as-errors", "-f", &file])?;
         let changed: Vec<_> = again.lines().filter(|line| !line.ends_with(" unchanged")).collect();

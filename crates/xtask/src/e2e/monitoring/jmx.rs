@@ -34,7 +34,8 @@ fn check(stage: &mut Stage) -> Result<String> {
             let began = Instant::now();
             let answer = http::get(address.as_str(), "/metrics")?;
             times.push(began.elapsed());
-            let samples: Vec<_> = answer.body.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+            let samples: Vec<_> =
+                answer.body.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
             ensure!(answer.body.contains("\njmx_scrape_error 0.0"), "broker {broker}: the exporter had an error");
             most = most.max(samples.len());
             seen.extend(samples.iter().filter_map(|line| line.split(['{', ' ']).next()).map(str::to_owned));
@@ -54,5 +55,8 @@ fn check(stage: &mut Stage) -> Result<String> {
     // Some come only with certain work, so that the list cannot have all.
     let others = seen.iter().filter(|name| name.starts_with("kafka_") && !listed.contains(*name)).count();
     let seconds = slowest.as_secs_f64();
-    Ok(format!("{most} series at most, {seconds:.1} s for the slowest scrape, {} names and {others} others", listed.len()))
+    Ok(format!(
+        "{most} series at most, {seconds:.1} s for the slowest scrape, {} names and {others} others",
+        listed.len()
+    ))
 }

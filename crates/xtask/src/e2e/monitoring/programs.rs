@@ -29,7 +29,11 @@ fn stalled(stage: &mut Stage) -> Result<String> {
     ensure!(message.text.contains("stalled"), "another pod: {message:?}");
     ensure!(!message.text.contains("working"), "the one that works, too: {message:?}");
     ensure!(stage.stalled.process.is_running(), "it has ended; {}", stage.stalled.log());
-    ensure!(stage.consumer.metric("kafka_consumer_ready")? == Some(1.0), "the other one is not ready; {}", stage.consumer.log());
+    ensure!(
+        stage.consumer.metric("kafka_consumer_ready")? == Some(1.0),
+        "the other one is not ready; {}",
+        stage.consumer.log()
+    );
     // Statistics are old: a lag that is shown would be a lie.
     let lag = stage.prometheus.query("kafka_consumer_lag_records{pod=\"stalled\"}")?;
     ensure!(lag.is_empty(), "a stalled consumer shows a lag: {lag:?}");
@@ -44,11 +48,11 @@ fn stalled(stage: &mut Stage) -> Result<String> {
 fn failed(stage: &mut Stage) -> Result<String> {
     // One message that the brokers find too large.
     let large = ["--messages", "1", "--size", "2000000", "-X", "message.max.bytes=3000000"];
-    stage.produce(&large)?.expect_code(1)?;
+    stage.produce(&large)?.expect_code(4)?;
     let message = stage.slack.wait_for("warning", "KafkaProducerRunFailed", FIRES)?;
-    ensure!(message.text.contains("ended with exit code 1"), "the message has no exit code: {message:?}");
+    ensure!(message.text.contains("ended with exit code 4"), "the message has no exit code: {message:?}");
     stage.produce(&["--messages", "10"])?.expect_code(0)?;
     stage.wait_for_end("KafkaProducerRunFailed", ENDS)?;
     stage.slack.wait_for("Resolved", "KafkaProducerRunFailed", ENDS)?;
-    Ok("exit code 1 in Slack, resolved by the next run".into())
+    Ok("exit code 4 in Slack, resolved by the next run".into())
 }

@@ -25,7 +25,8 @@ const DATA: Duration = Duration::from_secs(30);
 
 fn dashboards(stage: &mut Stage) -> Result<String> {
     let producer = stage.trickle()?;
-    let file = fs::read_to_string(programs::root().join(QUERIES)).with_context(|| format!("{QUERIES} can't be read"))?;
+    let file =
+        fs::read_to_string(programs::root().join(QUERIES)).with_context(|| format!("{QUERIES} can't be read"))?;
     let queries: Vec<Value> = serde_json::from_str(&file)?;
     let queries: Vec<_> = queries
         .iter()
@@ -52,6 +53,12 @@ pub fn run(prometheus: &Prometheus, queries: &[(&str, bool)]) -> Result<String> 
             Err(error) => empty.push(format!("{expression}: {}", error.to_string().lines().next().unwrap_or_default())),
         }
     }
-    ensure!(full > 0 && empty.is_empty(), "{} of {} queries give nothing:\n{}", empty.len(), queries.len(), empty.join("\n"));
+    ensure!(
+        full > 0 && empty.is_empty(),
+        "{} of {} queries give nothing:\n{}",
+        empty.len(),
+        queries.len(),
+        empty.join("\n")
+    );
     Ok(format!("{full} of {} queries give data, the others are known not to", queries.len()))
 }

@@ -59,6 +59,12 @@ impl Slack {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Forgets what has come so far of an alert.
+    pub fn forget(&self, alert: &str) {
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        messages.retain(|message| !message.title.contains(alert));
+    }
+
     /// How many have this in their title.
     pub fn count(&self, title: &str) -> usize {
         self.messages().iter().filter(|message| message.title.contains(title)).count()
@@ -69,7 +75,8 @@ impl Slack {
         let deadline = Instant::now() + timeout;
         loop {
             let messages = self.messages();
-            let found = messages.iter().find(|message| message.title.starts_with(begins) && message.title.contains(alert));
+            let found =
+                messages.iter().find(|message| message.title.starts_with(begins) && message.title.contains(alert));
             if let Some(message) = found {
                 return Ok(message.clone());
             }

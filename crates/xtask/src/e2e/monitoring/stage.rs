@@ -62,7 +62,9 @@ impl Stage {
     /// Starts all of it.
     pub fn start(programs: Programs) -> Result<Self> {
         let root = programs::root().canonicalize()?;
-        let builder = Cluster::builder().brokers(3).jmx_exporter(exporter()?, root.join("infra/monitoring/kafka/jmx-exporter.yaml"));
+        let builder = Cluster::builder()
+            .brokers(3)
+            .jmx_exporter(exporter()?, root.join("infra/monitoring/kafka/jmx-exporter.yaml"));
         let builder = SESSION.iter().fold(builder, |builder, (key, value)| builder.property(key, value));
         let cluster = builder.start()?;
         cluster.create_topic(TOPIC, 6, 3, &[("min.insync.replicas", "2")])?;
@@ -84,11 +86,21 @@ impl Stage {
         for source in rules::SOURCES {
             fs::write(folder.path().join(format!("{source}.rules")), shorter::rules(&root, source)?)?;
         }
-        let configuration = scrapes(&cluster, [("working", &working), ("stalled", &stalled)], &gateway, &alertmanager, folder.path())?;
+        let configuration =
+            scrapes(&cluster, [("working", &working), ("stalled", &stalled)], &gateway, &alertmanager, folder.path())?;
         let prometheus = Prometheus::start(&configuration, folder.path())?;
         let stdout = Some(reader);
         let stage = Self {
-            programs, consumer: working, stalled, stdout, prometheus, alertmanager, gateway, slack, cluster, _folder: folder,
+            programs,
+            consumer: working,
+            stalled,
+            stdout,
+            prometheus,
+            alertmanager,
+            gateway,
+            slack,
+            cluster,
+            _folder: folder,
         };
         for (job, count) in [("kafka", 3), ("kafka-consumer", 2), ("pushgateway", 1)] {
             stage.prometheus.wait_for(&format!("up{{job=\"{job}\"}} == 1"), START, |up| up.len() == count)?;
@@ -109,8 +121,14 @@ impl Stage {
 
     /// A producer that sends slowly, so that rates are not 0 and something is in flight.
     pub fn trickle(&self) -> Result<Process> {
-        let program = Program::new(&self.programs.producer)
-            .args(["--bootstrap-servers", &self.cluster.bootstrap_servers(), "--topic", TOPIC, "--log-format", "json"]);
+        let program = Program::new(&self.programs.producer).args([
+            "--bootstrap-servers",
+            &self.cluster.bootstrap_servers(),
+            "--topic",
+            TOPIC,
+            "--log-format",
+            "json",
+        ]);
         program.args(["--messages", "1000000", "--rate", "50"]).spawn()
     }
 
@@ -149,7 +167,16 @@ impl Stage {
 fn consumer(programs: &Programs, servers: &str, group: &str) -> Program {
     Program::new(&programs.consumer)
         .args(["--bootstrap-servers", servers, "--topic", TOPIC, "--group", group, "--from", "earliest"])
-        .args(["--listen", "127.0.0.1:0", "--format", "json", "--log-format", "json", "-X", "statistics.interval.ms=1000"])
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--format",
+            "json",
+            "--log-format",
+            "json",
+            "-X",
+            "statistics.interval.ms=1000",
+        ])
 }
 
 /// The jar, fetched once, and the one that is expected.
@@ -186,7 +213,7 @@ fn scrapes(
         "rule_files": [rules.join("*.rules")],
         "scrape_configs": [
             // A busy broker takes a second to read its MBeans.
-            {"job_name": "kafka", "scrape_interval": "4s", "scrape_timeout": "4s", "static_configs": brokers},
+            {"job_name": "kafka", "scrape_interval": "5s", "scrape_timeout": "5s", "static_configs": brokers},
             {"job_name": "kafka-consumer", "static_configs": consumers},
             {"job_name": "pushgateway", "honor_labels": true, "static_configs": [target(gateway.address(), "monitoring", "pushgateway")]},
         ],
