@@ -24,7 +24,6 @@ const QUERIES: &str = "infra/monitoring/dashboards/queries.json";
 const DATA: Duration = Duration::from_secs(30);
 
 fn dashboards(stage: &mut Stage) -> Result<String> {
-    let producer = stage.trickle()?;
     let file =
         fs::read_to_string(programs::root().join(QUERIES)).with_context(|| format!("{QUERIES} can't be read"))?;
     let queries: Vec<Value> = serde_json::from_str(&file)?;
@@ -33,9 +32,7 @@ fn dashboards(stage: &mut Stage) -> Result<String> {
         .filter(|query| text(query, "/language") == "promql")
         .map(|query| (text(query, "/expr"), !text(query, "/may_be_empty").is_empty()))
         .collect();
-    let seen = run(&stage.prometheus, &queries);
-    drop(producer);
-    seen
+    run(&stage.prometheus, &queries)
 }
 
 /// Runs expressions; those that may be empty need only be understood.

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use testbed::apache::Cluster;
 use testbed::pipes;
-use testbed::process::{Outcome, Process, Program};
+use testbed::process::{Outcome, Program};
 use testbed::records::{self, NewRecord};
 
 use super::super::watch::Watch;
@@ -39,6 +39,8 @@ const SESSION: [(&str, &str); 2] = [("broker.session.timeout.ms", "3000"), ("bro
 pub struct Stage {
     /// Where the programs are.
     programs: Programs,
+    /// A producer that listens and sends slowly, so that rates are not 0.
+    _producer: Watch,
     /// A consumer that works.
     pub consumer: Watch,
     /// A consumer whose stdout nobody takes.
@@ -78,6 +80,10 @@ impl Stage {
         let stalled = Watch::start(consume("stalled").stdout(writer))?;
         let working = Watch::ready(consume("orders"))?;
 
+        let producer = Program::new(&programs.producer).args(["--bootstrap-servers", &servers, "--topic", TOPIC]);
+        let forever = ["--messages", "1000000", "--rate", "50", "--listen", "127.0.0.1:0", "--log-format", "json"];
+        let producer = Watch::start(producer.args(forever))?;
+
         let (slack, gateway) = (Slack::start()?, Pushgateway::start()?);
         let folder = TempDir::with_prefix("monitoring-")?;
         let webhook = folder.path().join("slack");
@@ -86,12 +92,17 @@ impl Stage {
         for source in rules::SOURCES {
             fs::write(folder.path().join(format!("{source}.rules")), shorter::rules(&root, source)?)?;
         }
-        let configuration =
-            scrapes(&cluster, [("working", &working), ("stalled", &stalled)], &gateway, &alertmanager, folder.path())?;
+        let running = [
+            ("kafka-consumer", "working", &working),
+            ("kafka-consumer", "stalled", &stalled),
+            ("kafka-producer", "sending", &producer),
+        ];
+        let configuration = scrapes(&cluster, &running, &gateway, &alertmanager, folder.path())?;
         let prometheus = Prometheus::start(&configuration, folder.path())?;
         let stdout = Some(reader);
         let stage = Self {
             programs,
+            _producer: producer,
             consumer: working,
             stalled,
             stdout,
@@ -102,7 +113,7 @@ impl Stage {
             cluster,
             _folder: folder,
         };
-        for (job, count) in [("kafka", 3), ("kafka-consumer", 2), ("pushgateway", 1)] {
+        for (job, count) in [("kafka", 3), ("kafka-consumer", 2), ("kafka-producer", 1), ("pushgateway", 1)] {
             stage.prometheus.wait_for(&format!("up{{job=\"{job}\"}} == 1"), START, |up| up.len() == count)?;
         }
         // The rules are read, and the way to Alertmanager is open: otherwise silence would prove nothing.
@@ -117,19 +128,6 @@ impl Stage {
             .env("PRODUCER_PUSHGATEWAY", self.gateway.url())
             .env("POD_NAMESPACE", APPS);
         program.args(flags).run(Duration::from_secs(120))
-    }
-
-    /// A producer that sends slowly, so that rates are not 0 and something is in flight.
-    pub fn trickle(&self) -> Result<Process> {
-        let program = Program::new(&self.programs.producer).args([
-            "--bootstrap-servers",
-            &self.cluster.bootstrap_servers(),
-            "--topic",
-            TOPIC,
-            "--log-format",
-            "json",
-        ]);
-        program.args(["--messages", "1000000", "--rate", "50"]).spawn()
     }
 
     /// Takes what the stalled consumer writes, from now on.
@@ -195,7 +193,7 @@ fn exporter() -> Result<PathBuf> {
 
 fn scrapes(
     cluster: &Cluster,
-    consumers: [(&str, &Watch); 2],
+    running: &[(&str, &str, &Watch)],
     gateway: &Pushgateway,
     alertmanager: &Alertmanager,
     rules: &Path,
@@ -206,7 +204,10 @@ fn scrapes(
         let address = cluster.exporter(id).context("the broker has no exporter")?;
         brokers.push(target(&address, "kafka", &format!("kafka-{id}")));
     }
-    let consumers: Vec<_> = consumers.iter().map(|(pod, watch)| target(watch.admin(), APPS, pod)).collect();
+    let of_job = |job: &str| -> Vec<_> {
+        let own = running.iter().filter(|(of, _, _)| *of == job);
+        own.map(|(_, pod, watch)| target(watch.admin(), APPS, pod)).collect()
+    };
     let configuration = json!({
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager.address()]}]}]},
@@ -214,7 +215,8 @@ fn scrapes(
         "scrape_configs": [
             // A busy broker takes a second to read its MBeans.
             {"job_name": "kafka", "scrape_interval": "5s", "scrape_timeout": "5s", "static_configs": brokers},
-            {"job_name": "kafka-consumer", "static_configs": consumers},
+            {"job_name": "kafka-consumer", "static_configs": of_job("kafka-consumer")},
+            {"job_name": "kafka-producer", "static_configs": of_job("kafka-producer")},
             {"job_name": "pushgateway", "honor_labels": true, "static_configs": [target(gateway.address(), "monitoring", "pushgateway")]},
         ],
     });
