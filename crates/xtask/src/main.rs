@@ -11,6 +11,7 @@ mod e2e;
 mod guard;
 mod images;
 mod manifests;
+mod monitoring;
 mod programs;
 mod received;
 mod servers;
@@ -44,6 +45,8 @@ enum Task {
     Guard,
     /// Check the files of infra/ against the code, each other and the schemas of those who read them
     Manifests(manifests::Args),
+    /// Generate and check infra/monitoring: rules and their tests, routes, runbooks
+    Monitoring(monitoring::Args),
     /// What a rate of messages needs: cores, pods, partitions, network, log volume
     Size(size::Args),
     /// Build the images of both programs
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Docs(args) => docs::run(&args),
         Task::Guard => guard::run(),
         Task::Manifests(args) => manifests::run(&args),
+        Task::Monitoring(args) => monitoring::run(&args),
         Task::Size(args) => size::run(&args),
         Task::Images(args) => images::run(&args),
         Task::E2e(args) => e2e::run(&args),

@@ -24,6 +24,8 @@ pub(super) struct Broker {
     /// Holds its properties, data and logs.
     pub(super) folder: PathBuf,
     pub(super) jvm_options: Vec<String>,
+    /// The port of its JMX exporter.
+    pub(super) exporter: Option<u16>,
     /// It goes on when we end.
     pub(super) detached: bool,
     pub(super) starts: usize,

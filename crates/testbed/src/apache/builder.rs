@@ -29,6 +29,8 @@ pub struct Builder {
     security: Security,
     properties: BTreeMap<String, String>,
     jvm_options: Vec<String>,
+    /// The JMX exporter's jar, and its rules.
+    exporter: Option<(PathBuf, PathBuf)>,
 }
 
 impl Cluster {
@@ -93,6 +95,12 @@ impl Builder {
         self
     }
 
+    /// The JMX exporter as an agent in each broker, with these rules: [`Cluster::exporter`] says where it serves its metrics.
+    pub fn jmx_exporter(mut self, jar: impl Into<PathBuf>, rules: impl Into<PathBuf>) -> Self {
+        self.exporter = Some((jar.into(), rules.into()));
+        self
+    }
+
     /// The brokers go on when this process ends, until [`super::stop_detached`] with the same folder. What the folder held
     /// before is lost.
     pub fn detached(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -148,11 +156,18 @@ impl Builder {
             let mut properties = node.properties();
             properties.extend(self.security.properties(&CLIENTS.to_ascii_lowercase(), pki));
             properties.extend(self.properties.clone());
+            let (mut jvm_options, mut exporter) = (self.jvm_options.clone(), None);
+            if let Some((jar, rules)) = &self.exporter {
+                let port = free_port()?;
+                jvm_options.push(format!("-javaagent:{}=127.0.0.1:{port}:{}", jar.display(), rules.display()));
+                exporter = Some(port);
+            }
             let broker = Broker {
                 id,
                 ports: *own_ports,
                 folder,
-                jvm_options: self.jvm_options.clone(),
+                jvm_options,
+                exporter,
                 detached: self.detached,
                 starts: 0,
                 process: None,

@@ -67,6 +67,11 @@ impl Cluster {
         self.kafka.tool_with(class, jvm_options)
     }
 
+    /// Where the JMX exporter of a broker serves its metrics, if the cluster was started with one.
+    pub fn exporter(&self, broker: i32) -> Option<String> {
+        self.brokers[index(broker)].exporter.map(|port| format!("127.0.0.1:{port}"))
+    }
+
     /// The process id of a broker.
     pub fn pid(&self, broker: i32) -> Option<u32> {
         self.brokers[index(broker)].process.as_ref().map(crate::process::Process::pid)

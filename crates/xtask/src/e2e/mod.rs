@@ -11,6 +11,7 @@ mod final_words;
 mod groups;
 mod images;
 mod leaving;
+mod monitoring;
 mod namespaces;
 mod oauth;
 mod pipes;
@@ -59,6 +60,8 @@ enum Other {
     Images(images::Args),
     /// The suite of traces, exemplars and pushed metrics, with Debian's Prometheus and Pushgateway
     Telemetry(telemetry::Args),
+    /// The suite of monitoring: alerts of real brokers and programs, through a real Prometheus and Alertmanager to a Slack
+    Monitoring(monitoring::Args),
     /// The consumer's status page in headless Chromium, and its picture for the README; needs Java 17, Maven and chromium
     Status(status::Args),
     /// A rolling upgrade: two members of the build before, replaced by two of this one under load
@@ -113,6 +116,7 @@ pub fn run(args: &Args) -> Result<bool> {
         Some(Other::Images(args)) => return images::run(args),
         Some(Other::Cluster(args)) => return cluster::run(args),
         Some(Other::Telemetry(args)) => return telemetry::run(args),
+        Some(Other::Monitoring(args)) => return monitoring::run(args),
         Some(Other::Status(args)) => return status::run(args),
         Some(Other::Upgrade(args)) => return upgrade(args),
         None => {}

@@ -7,13 +7,13 @@ mod labels;
 mod layout;
 mod proof;
 mod references;
-mod schemas;
+pub(crate) mod schemas;
 mod security;
 pub(crate) mod set;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod tools;
+pub(crate) mod tools;
 pub(crate) mod variations;
 
 use std::path::{Path, PathBuf};
@@ -81,8 +81,9 @@ fn rules(set: &Set) -> Problems {
 }
 
 /// Says how each check went.
-struct Done {
-    well: bool,
+pub(crate) struct Done {
+    /// Whether all of them did.
+    pub(crate) well: bool,
     since: Instant,
 }
 
@@ -93,7 +94,8 @@ impl Default for Done {
 }
 
 impl Done {
-    fn of(&mut self, check: &str, problems: Problems) {
+    /// Says how one went.
+    pub(crate) fn of(&mut self, check: &str, problems: Problems) {
         let verdict = if problems.is_empty() { "ok".to_owned() } else { format!("{} problems", problems.len()) };
         println!("{check}: {verdict} ({:.1} s)", self.since.elapsed().as_secs_f64());
         for problem in &problems {

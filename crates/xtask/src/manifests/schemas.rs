@@ -1,6 +1,6 @@
-//! Every object against the schema of those who read it: Kubernetes' of each supported version, KEDA's and Strimzi's custom
-//! resource definitions, compose's. Strict: a field that no schema knows is a typing error. What only an API server evaluates are the
-//! rules in CEL (`x-kubernetes-validations`); `cargo xtask e2e cluster` asks one.
+//! Every object against the schema of those who read it: Kubernetes' of each supported version, the custom resource definitions of
+//! KEDA, Strimzi and Prometheus' operator, compose's. Strict: a field that no schema knows is a typing error. What only an API server
+//! evaluates are the rules in CEL (`x-kubernetes-validations`); `cargo xtask e2e cluster` asks one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,8 +18,11 @@ use crate::programs;
 pub const KUBERNETES: [&str; 8] = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37"];
 /// Enough for what kustomize makes of files that were checked for all.
 pub const ENDS: [&str; 2] = [KUBERNETES[0], KUBERNETES[KUBERNETES.len() - 1]];
-/// The module with KEDA's definitions.
-const KEDA: &str = "github.com/kedacore/keda/v2@v2.21.0";
+/// The modules with definitions, and the folder of them: KEDA's, and those of Prometheus' operator.
+const MODULES: [(&str, &str); 2] = [
+    ("github.com/kedacore/keda/v2@v2.21.0", "config/crd/bases"),
+    ("github.com/prometheus-operator/prometheus-operator@v0.88.0", "example/prometheus-operator-crd"),
+];
 const STRIMZI: &str = include_str!("strimzi/pom.xml");
 /// Strimzi's generator makes a definition of a class.
 const STRIMZI_CLASSES: [(&str, &str); 4] = [
@@ -36,7 +39,7 @@ impl Schemas {
     /// Fetches the definitions that are missing.
     pub fn fetch(tools: &Tools) -> Result<Self> {
         let mut schemas = BTreeMap::new();
-        for path in [keda(tools)?, strimzi(tools)?].into_iter().flatten() {
+        for path in definitions(tools)? {
             let text = fs::read_to_string(&path)?;
             let definition: Value =
                 serde_saphyr::from_str(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
@@ -84,12 +87,24 @@ pub fn compose(tools: &Tools, file: &Path) -> Result<Problems> {
     said(tools.tool("check-jsonschema").args(["--builtin-schema", "vendor.compose-spec"]).arg(file))
 }
 
-fn keda(tools: &Tools) -> Result<Vec<PathBuf>> {
+/// The files of all definitions.
+///
+/// # Errors
+/// When one can't be had.
+pub fn definitions(tools: &Tools) -> Result<Vec<PathBuf>> {
+    let mut paths = strimzi(tools)?;
+    for (module, folder) in MODULES {
+        paths.extend(of_module(tools, module, folder)?);
+    }
+    Ok(paths)
+}
+
+fn of_module(tools: &Tools, module: &str, folder: &str) -> Result<Vec<PathBuf>> {
     // Go keeps and verifies what it downloads; an own folder would be a second copy.
-    let said = output(Command::new("go").current_dir(tools.folder()).args(["mod", "download", "-json", KEDA]))?;
-    let module: Value = serde_json::from_str(&said)?;
-    let folder = Path::new(text(&module, "/Dir")).join("config/crd/bases");
-    let entries = fs::read_dir(&folder).with_context(|| format!("{KEDA} has no {}", folder.display()))?;
+    let said = output(Command::new("go").current_dir(tools.folder()).args(["mod", "download", "-json", module]))?;
+    let found: Value = serde_json::from_str(&said)?;
+    let folder = Path::new(text(&found, "/Dir")).join(folder);
+    let entries = fs::read_dir(&folder).with_context(|| format!("{module} has no {}", folder.display()))?;
     entries.map(|entry| Ok(entry?.path())).collect()
 }
 
@@ -148,6 +163,10 @@ fn strict(schema: &mut Value) {
             // A field may be called properties too: then its schema has a type, and this is a list of fields.
             if fields.get("properties").is_some_and(Value::is_object) && fields.contains_key("type") && !open {
                 fields.insert("additionalProperties".into(), Value::Bool(false));
+            }
+            // Go's flags inside of a pattern are no regular expression elsewhere; the API server compares these itself.
+            if fields.get("pattern").and_then(Value::as_str).is_some_and(|pattern| pattern.contains("(?i)")) {
+                fields.remove("pattern");
             }
             // Formats of Go's that JSON Schema does not know.
             if fields.get("format").is_some_and(Value::is_string) {

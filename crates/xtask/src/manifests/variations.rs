@@ -10,9 +10,10 @@ use super::tools::{Tools, output};
 use crate::programs;
 
 /// A name, and the components; as the comment in the file offers them.
-pub const VARIATIONS: [(&str, &[&str]); 5] = [
+pub const VARIATIONS: [(&str, &[&str]); 6] = [
     ("plain", &[]),
     ("strimzi", &["kafka/strimzi/clients"]),
+    ("monitoring", &["monitoring/clients"]),
     ("keda", &["autoscaling/keda"]),
     ("strimzi-keda", &["kafka/strimzi/clients", "autoscaling/keda", "autoscaling/keda-scram"]),
     ("hpa", &["autoscaling/hpa"]),

@@ -1,8 +1,10 @@
 //! Real servers of the monitoring world on loopback, for the suites that show the programs to them.
 
+mod alertmanager;
 mod prometheus;
 mod pushgateway;
 
+pub use alertmanager::Alertmanager;
 pub use prometheus::Prometheus;
 pub use pushgateway::Pushgateway;
 

@@ -41,11 +41,6 @@ impl Prometheus {
         Ok(Self { address, process, _folder: folder })
     }
 
-    /// Where it listens, as `127.0.0.1:9090`.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
     /// Its own log, for an error.
     pub fn log(&self) -> String {
         format!("Prometheus' log:\n{}", self.process.stderr())

@@ -14,6 +14,7 @@ mod limits;
 mod logs;
 mod manifests;
 mod memory;
+mod monitoring;
 mod names;
 mod neighbour;
 mod network;
@@ -62,7 +63,7 @@ pub struct Args {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them, in an order in which an early one's failure explains a later one's.
-const SCENARIOS: [&[Scenario]; 12] = [
+const SCENARIOS: [&[Scenario]; 13] = [
     &install::SCENARIOS,
     &network::SCENARIOS,
     &neighbour::SCENARIOS,
@@ -75,6 +76,7 @@ const SCENARIOS: [&[Scenario]; 12] = [
     &memory::SCENARIOS,
     &limits::SCENARIOS,
     &schemas::SCENARIOS,
+    &monitoring::SCENARIOS,
 ];
 
 /// Runs them. `false` when one failed.
