@@ -10,6 +10,7 @@ mod e2e;
 mod guard;
 mod images;
 mod manifests;
+mod monitoring;
 mod programs;
 mod received;
 mod size;
@@ -42,6 +43,8 @@ enum Task {
     Guard,
     /// Check the files of infra/ against the code, each other and the schemas of those who read them
     Manifests(manifests::Args),
+    /// Generate and check what is in infra/monitoring; needs Node
+    Monitoring(monitoring::Args),
     /// What a rate of messages needs: cores, pods, partitions, network, log volume
     Size(size::Args),
     /// Build the images of both programs
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Task::Docs(args) => docs::run(&args),
         Task::Guard => guard::run(),
         Task::Manifests(args) => manifests::run(&args),
+        Task::Monitoring(args) => monitoring::run(&args),
         Task::Size(args) => size::run(&args),
         Task::Images(args) => images::run(&args),
         Task::E2e(args) => e2e::run(&args),
