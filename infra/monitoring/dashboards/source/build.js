@@ -137,6 +137,16 @@ export function row(title) {
   return new dashboard.RowBuilder(title);
 }
 
+/** A heading that hides its panels, and asks for nothing, until somebody opens it. */
+export function folded(title, panels) {
+  return Object.assign(row(title).collapsed(true), { panels });
+}
+
+/** All panels of a dashboard, those under a folded heading too. */
+export function panelsOf(made) {
+  return made.panels.flatMap((it) => [it, ...(it.panels ?? [])]);
+}
+
 /** Which data source of a kind the panels ask; the one of datasources/, whose uid is its type, unless somebody chooses another. */
 export function sourceVariable(name, label, type) {
   const text = type[0].toUpperCase() + type.slice(1);
@@ -164,11 +174,13 @@ export function page({ uid, title, description, refresh, range, variables, parts
   built.time({ from: range, to: 'now' }).variables(variables).annotations([]);
   const others = new dashboard.DashboardLinkBuilder('Other dashboards').type('dashboards').tags(['kafka']).asDropdown(false);
   built.link(others.icon('external link').tooltip('').url('').includeVars(true).keepTime(true).targetBlank(false));
-  parts.forEach((part, at) => {
-    part.id(at + 1);
+  let id = 0;
+  for (const part of parts) {
+    part.id(id += 1);
+    for (const hidden of part.panels ?? []) part.withPanel(hidden.id(id += 1));
     if (part instanceof dashboard.RowBuilder) built.withRow(part);
     else built.withPanel(part);
-  });
+  }
   return cleaned(built.build());
 }
 
@@ -179,7 +191,7 @@ function cleaned(made) {
     delete variable.auto_min;
     delete variable.auto_count;
   }
-  for (const { type, options } of made.panels) {
+  for (const { type, options } of panelsOf(made)) {
     if (type === 'table') delete options.footer;
   }
   return made;

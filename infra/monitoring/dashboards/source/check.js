@@ -7,6 +7,8 @@ import { basename, join } from 'node:path';
 import { parser } from '@grafana/lezer-logql';
 import Ajv from 'ajv';
 
+import { panelsOf } from './build.js';
+
 const [schemas, folder] = process.argv.slice(2);
 const read = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'));
 
@@ -37,7 +39,7 @@ function unread({ dashboard, panel, expr }) {
 
 const problems = readdirSync(join(folder, 'json')).flatMap((name) => {
   const dashboard = read(folder, 'json', name);
-  const panels = (dashboard.panels ?? []).filter(({ type }) => type !== 'row');
+  const panels = panelsOf({ panels: [], ...dashboard }).filter(({ type }) => type !== 'row');
   const options = panels.flatMap(({ type, title, options: of }) => refused(type, of, `${name}: ${title}: options`));
   return [...refused('dashboard', dashboard, name), ...options];
 });

@@ -1,5 +1,5 @@
 // The queries of a dashboard as a server gets them: Grafana's variables are filled in.
-import { mayBeEmpty } from './build.js';
+import { mayBeEmpty, panelsOf } from './build.js';
 
 /** What Grafana itself fills in. The windows are those of a short run. */
 const BUILT_IN = { $__rate_interval: '1m', $__interval: '15s', $__range: '1h', $__auto: '1m' };
@@ -27,15 +27,15 @@ function ofVariable({ query }) {
 }
 
 /** All of them, in order: where each is, its language, and why it may be empty. */
-export function queries({ uid, panels, templating }) {
-  const variables = templating.list;
+export function queries(dashboard) {
+  const { uid, templating: { list: variables } } = dashboard;
   const of = (where, language, text) => {
     const reason = mayBeEmpty.get(text);
     const query = { dashboard: uid, ...where, language, expr: fill(text, variables) };
     return reason ? { ...query, may_be_empty: reason } : query;
   };
   const asked = variables.filter(ofVariable).map((it) => of({ variable: it.name }, 'promql', ofVariable(it)));
-  const shown = panels.flatMap(({ title, targets = [] }) => targets.map((target) => {
+  const shown = panelsOf(dashboard).flatMap(({ title, targets = [] }) => targets.map((target) => {
     const language = target.datasource.type === 'loki' ? 'logql' : 'promql';
     return of({ panel: title, ref: target.refId }, language, target.expr);
   }));

@@ -11,6 +11,9 @@ use crate::manifests::set::Problems;
 use crate::manifests::tools::{once, output, said};
 use crate::programs;
 
+/// The queries that the documentation and the dashboard of logs share.
+const LOG_QUERIES: &str = "infra/logging/queries/queries.yaml";
+
 /// Where it runs.
 pub struct Node {
     folder: PathBuf,
@@ -47,13 +50,14 @@ impl Node {
         if made.exists() {
             fs::remove_dir_all(&made)?;
         }
-        self.run("main.js", &[&made])?;
+        let log_queries = std::path::absolute(programs::root().join(LOG_QUERIES))?;
+        self.run("main.js", &[&made, &log_queries])?;
         Ok(made)
     }
 
     /// What Grafana's schemas and its grammar of LogQL refuse of the dashboards in a folder.
     pub fn check(&self, dashboards: &Path) -> Result<Problems> {
-        said(&mut self.command("check.js", &[Path::new("schemas"), dashboards]))
+        said(&mut self.command("check.js", &[Path::new("schemas"), &std::path::absolute(dashboards)?]))
     }
 
     fn run(&self, script: &str, args: &[&Path]) -> Result<String> {

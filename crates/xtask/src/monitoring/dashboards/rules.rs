@@ -61,11 +61,16 @@ pub fn check(dashboards: &[Value], sources: &Sources) -> Problems {
         .flat_map(|dashboard| {
             let mut problems = variables(dashboard, sources);
             problems.extend(links(dashboard, dashboards));
-            list_at(dashboard, "/panels").for_each(|it| problems.extend(panel(it, dashboard, sources)));
+            panels(dashboard).for_each(|it| problems.extend(panel(it, dashboard, sources)));
             problems.extend(grid(dashboard));
             problems.into_iter().map(|problem| format!("{}: {problem}", text(dashboard, "/uid")))
         })
         .collect()
+}
+
+/// All panels, those under a folded heading too.
+fn panels(dashboard: &Value) -> impl Iterator<Item = &Value> {
+    list_at(dashboard, "/panels").flat_map(|panel| std::iter::once(panel).chain(list_at(panel, "/panels")))
 }
 
 /// One panel.
@@ -150,7 +155,7 @@ fn links(dashboard: &Value, dashboards: &[Value]) -> Problems {
 /// Panels lie beside each other, and each has an id of its own.
 fn grid(dashboard: &Value) -> Problems {
     let (mut problems, mut cells, mut ids) = (Problems::new(), BTreeSet::new(), BTreeSet::new());
-    for panel in list_at(dashboard, "/panels") {
+    for panel in panels(dashboard) {
         let at = |field: &str| panel["gridPos"][field].as_u64().unwrap_or_default();
         let (x, y, width, height) = (at("x"), at("y"), at("w"), at("h"));
         let mut free = width > 0 && height > 0 && x + width <= COLUMNS;
