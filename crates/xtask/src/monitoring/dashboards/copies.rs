@@ -19,8 +19,9 @@ const LARGEST: usize = 240 * 1024;
 pub fn check(dashboards: &[Value]) -> Result<Problems> {
     let made = Tools::install()?.kustomize(&folder())?;
     let mut problems = sidecar(&Set::from_stream("dashboards", &made)?, dashboards);
-    let compose: Value = serde_saphyr::from_str(&fs::read_to_string(programs::root().join(COMPOSE).join("compose.yaml"))?)
-        .map_err(|error| anyhow::anyhow!("{COMPOSE}: {error}"))?;
+    let compose: Value =
+        serde_saphyr::from_str(&fs::read_to_string(programs::root().join(COMPOSE).join("compose.yaml"))?)
+            .map_err(|error| anyhow::anyhow!("{COMPOSE}: {error}"))?;
     problems.extend(mounts(&compose, &programs::root().join(COMPOSE)));
     Ok(problems)
 }
@@ -32,7 +33,8 @@ pub fn sidecar(set: &Set, dashboards: &[Value]) -> Problems {
     for object in &set.objects {
         let large = serde_json::to_string(&object.value).map_or(0, |text| text.len());
         if large > LARGEST {
-            problems.push(object.problem(format!("{} has {large} bytes, kubectl apply takes {LARGEST}", object.name())));
+            problems
+                .push(object.problem(format!("{} has {large} bytes, kubectl apply takes {LARGEST}", object.name())));
         }
         if object.text("/metadata/labels/grafana_dashboard") == "1" {
             let texts = map_at(&object.value, "/data").values().filter_map(Value::as_str);
@@ -42,7 +44,9 @@ pub fn sidecar(set: &Set, dashboards: &[Value]) -> Problems {
     for dashboard in dashboards {
         if found.iter().filter(|it| *it == dashboard).count() != 1 {
             let uid = text(dashboard, "/uid");
-            problems.push(format!("{FOLDER}/kustomization.yaml: {uid} has to be in one ConfigMap with grafana_dashboard: \"1\""));
+            problems.push(format!(
+                "{FOLDER}/kustomization.yaml: {uid} has to be in one ConfigMap with grafana_dashboard: \"1\""
+            ));
         }
     }
     problems

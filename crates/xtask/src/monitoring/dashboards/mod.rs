@@ -53,7 +53,8 @@ pub struct Query {
 pub fn generate() -> Result<()> {
     let made = Node::install()?.generate()?;
     for name in names(&made)? {
-        fs::copy(made.join(&name), folder().join(&name)).with_context(|| format!("{FOLDER}/{name} can't be written"))?;
+        fs::copy(made.join(&name), folder().join(&name))
+            .with_context(|| format!("{FOLDER}/{name} can't be written"))?;
         println!("wrote {FOLDER}/{name}");
     }
     Ok(())
@@ -83,7 +84,8 @@ pub fn check() -> Result<Problems> {
 /// # Errors
 /// When the generated file can't be read.
 pub fn queries() -> Result<Vec<Query>> {
-    let text = fs::read_to_string(folder().join(QUERIES)).with_context(|| format!("{FOLDER}/{QUERIES} can't be read"))?;
+    let text =
+        fs::read_to_string(folder().join(QUERIES)).with_context(|| format!("{FOLDER}/{QUERIES} can't be read"))?;
     serde_json::from_str(&text).with_context(|| format!("{FOLDER}/{QUERIES}"))
 }
 
@@ -109,7 +111,9 @@ fn stale(made: &Path, committed: &Path) -> Result<Problems> {
     let mut problems = Problems::new();
     for name in wanted.iter().chain(there.iter().filter(|name| !wanted.contains(name))) {
         if fs::read(made.join(name)).ok() != fs::read(committed.join(name)).ok() {
-            problems.push(format!("{FOLDER}/{name} is not what its source makes: run cargo xtask monitoring and commit it"));
+            problems.push(format!(
+                "{FOLDER}/{name} is not what its source makes: run cargo xtask monitoring and commit it"
+            ));
         }
     }
     Ok(problems)

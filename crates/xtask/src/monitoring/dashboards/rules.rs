@@ -44,7 +44,8 @@ impl Sources {
             let mut named = Vec::new();
             sources.iter().for_each(|source| values(source, "datasourceUid", &mut named));
             let missing = named.into_iter().filter(|named| !self.0.contains_key(named));
-            problems.extend(missing.map(|it| format!("{FOLDER}/datasources: {uid} leads to {it}, which does not exist")));
+            problems
+                .extend(missing.map(|it| format!("{FOLDER}/datasources: {uid} leads to {it}, which does not exist")));
         }
         problems
     }

@@ -91,7 +91,8 @@ fn a_copy_that_differs_and_a_mount_that_is_missing_are_found() {
         }],
         others: Vec::new(),
     };
-    let copies_of = |text: &str, label: &str| copies::sidecar(&map(text, label), std::slice::from_ref(&dashboard)).len();
+    let copies_of =
+        |text: &str, label: &str| copies::sidecar(&map(text, label), std::slice::from_ref(&dashboard)).len();
     assert_eq!(copies_of(&dashboard.to_string(), "1"), 0);
     assert_eq!(copies_of(&dashboard.to_string(), "true"), 1, "the sidecar looks for 1");
     assert_eq!(copies_of(r#"{"uid": "kafka-clients"}"#, "1"), 1);
