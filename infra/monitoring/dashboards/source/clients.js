@@ -1,6 +1,7 @@
 // Kafka clients: is everything read, how late, by whom, and did the last producer runs succeed?
-import { buckets, graph, labelVariable, number, page, query, row, rows, sourceVariable, steps, unit } from './build.js';
-import { alerts, FOREIGN, NONE_YET } from './common.js';
+import { buckets, graph, labelVariable, number, page, query, row, sourceVariable, steps, unit } from './build.js';
+import { alerts, FOREIGN, increase, NONE_YET, quantile, rate } from './common.js';
+import { producers } from './producers.js';
 import { resources } from './resources.js';
 import { objective } from './slo.js';
 
@@ -12,12 +13,7 @@ const TOPICS = `${PODS}, topic=~"$topic"`;
 const GROUP = 'consumergroup=~"$group", topic=~"$topic"';
 const RUNS = `${NAMESPACE}, topic=~"$topic"`;
 
-const rate = (metric, labels) => `rate(${metric}{${labels}}[$__rate_interval])`;
-const increase = (metric, labels) => `increase(${metric}{${labels}}[$__rate_interval])`;
-const quantile = (q, histogram, labels) => `histogram_quantile(${q}, sum by (le) (${rate(`${histogram}_bucket`, labels)}))`;
-
 const END_TO_END = 'kafka_consumer_end_to_end_latency_seconds';
-const DELIVERY = 'kafka_producer_delivery_seconds';
 
 const now = [
   alerts(),
@@ -252,66 +248,6 @@ const connections = [
   }),
 ];
 
-const LAST = ['namespace', 'topic', 'shard'];
-const last = (metric) => query(`max by (${LAST.join(', ')}) (kafka_producer_last_${metric}{${RUNS}})`, '', { table: true });
-const ago = (metric) => query(`max by (${LAST.join(', ')}) (kafka_producer_last_${metric}{${RUNS}}) * 1000`, '', { table: true });
-
-const producers = [
-  row('Producers'),
-  rows('Last run of each producer', {
-    normal: 'Exit code 0, delivered equal to requested, nothing failed or unsent. A start without a later completion: it runs, or it was killed.',
-    unit: unit.count,
-    size: [24, 7],
-    noValue: 'No producer has pushed a run to the Pushgateway',
-    queries: [
-      last('run_exit_code'), last('run_requested_messages'), last('run_delivered_messages'), last('run_failed_messages'),
-      last('run_unsent_messages'), last('run_duration_seconds'), ago('start_timestamp_seconds'),
-      ago('completion_timestamp_seconds'), ago('success_timestamp_seconds'),
-    ],
-    columns: {
-      namespace: 'Namespace', topic: 'Topic', shard: 'Shard', 'Value #A': 'Exit code', 'Value #B': 'Requested',
-      'Value #C': 'Delivered', 'Value #D': 'Failed', 'Value #E': 'Unsent', 'Value #F': 'Duration', 'Value #G': 'Started',
-      'Value #H': 'Completed', 'Value #I': 'Last success',
-    },
-    fields: {
-      'Exit code': {
-        unit: unit.number,
-        thresholds: { mode: 'absolute', steps: [{ value: null, color: 'green' }, { value: 1, color: 'red' }] },
-        'custom.cellOptions': { type: 'color-text' },
-      },
-      Duration: { unit: unit.seconds },
-      Started: { unit: unit.since },
-      Completed: { unit: unit.since },
-      'Last success': { unit: unit.since },
-    },
-  }),
-  graph('Messages per second', {
-    normal: 'The rate of --rate, else as fast as the brokers acknowledge. Producers show only while they run and are scraped.',
-    unit: unit.messagesPerSecond,
-    size: [8, 8],
-    queries: [
-      query(`sum by (pod) (${rate('kafka_producer_delivered_messages_total', NAMESPACE)})`, 'delivered {{pod}}'),
-      query(`sum by (error) (${rate('kafka_producer_failed_messages_total', NAMESPACE)})`, 'failed: {{error}}', { empty: NONE_YET }),
-      query(`sum(${rate('kafka_producer_unsent_messages_total', NAMESPACE)})`, 'unsent'),
-    ],
-  }),
-  graph('Messages in flight', {
-    normal: 'Steady. At the limit of the queue the producer waits; that is normal for a run without --rate.',
-    unit: unit.count,
-    size: [8, 8],
-    queries: [query(`sum by (pod) (kafka_producer_in_flight_messages{${NAMESPACE}})`, '{{pod}}')],
-  }),
-  graph('Delivery time', {
-    normal: 'Milliseconds with --rate. Without it messages wait in the queue, so seconds are normal.',
-    unit: unit.seconds,
-    size: [8, 8],
-    queries: [
-      query(quantile(0.5, DELIVERY, NAMESPACE), 'p50'),
-      query(quantile(0.99, DELIVERY, NAMESPACE), 'p99', { exemplars: true }),
-    ],
-  }),
-];
-
 /** The dashboard. */
 export function clients() {
   return page({
@@ -329,7 +265,7 @@ export function clients() {
       labelVariable('pod', 'Pod', 'label_values(kafka_consumer_info{namespace=~"$namespace", group=~"$group"}, pod)'),
     ],
     parts: [
-      ...now, ...throughput, ...lag, ...latency, ...group, ...connections, ...producers, ...resources(NAMESPACE), ...objective(PODS),
+      ...now, ...throughput, ...lag, ...latency, ...group, ...connections, ...producers(NAMESPACE, RUNS), ...resources(NAMESPACE), ...objective(PODS),
     ],
   });
 }

@@ -1,14 +1,11 @@
 // Kafka cluster: are all brokers there, is every partition safe, and who is busy? From the JMX exporter of the brokers.
 import { graph, labelVariable, number, page, query, row, sourceVariable, steps, unit } from './build.js';
-import { alerts, FOREIGN, NONE_YET } from './common.js';
+import { alerts, FOREIGN, increase, NONE_YET, rate } from './common.js';
 
 const CLUSTER = 'job="kafka", namespace=~"$namespace"';
 const BROKERS = `${CLUSTER}, pod=~"$pod"`;
 // The same metric exists for all topics together, without the label.
 const TOPICS = `${BROKERS}, topic=~"$topic", topic!=""`;
-
-const rate = (metric, labels) => `rate(${metric}{${labels}}[$__rate_interval])`;
-const increase = (metric, labels) => `increase(${metric}{${labels}}[$__rate_interval])`;
 
 /** A count that must be 0. */
 const zero = (title, metric, { fold = 'sum', ...spec }) => number(title, {

@@ -1,4 +1,4 @@
-// What several dashboards share: reasons for empty answers, and the table of firing alerts.
+// What several dashboards share: reasons for empty answers, forms of queries, and the table of firing alerts.
 import { query, rows } from './build.js';
 
 /** Metrics of other programs, which not every set-up has; infra/monitoring/README.md says which part gives them. */
@@ -11,6 +11,11 @@ export const FOREIGN = {
 
 /** The series appears with the first event of its kind. */
 export const NONE_YET = 'nothing of this kind has happened yet';
+
+/** The rate of a counter, what it rose by, and a quantile of a histogram, for series with these labels. */
+export const rate = (metric, labels) => `rate(${metric}{${labels}}[$__rate_interval])`;
+export const increase = (metric, labels) => `increase(${metric}{${labels}}[$__rate_interval])`;
+export const quantile = (q, histogram, labels) => `histogram_quantile(${q}, sum by (le) (${rate(`${histogram}_bucket`, labels)}))`;
 
 /** The alerts that fire now. All of them: an alert about a broker often explains one about a client. */
 export function alerts() {
@@ -32,7 +37,7 @@ export function alerts() {
     ],
     columns: { alertname: 'Alert', severity: 'Severity', namespace: 'Namespace', Value: 'Since' },
     fields: {
-      namespace: {
+      Namespace: {
         links: [{
           title: 'Log lines of this namespace',
           url: '/d/kafka-logs?var-namespace=${__value.raw}&${__url_time_range}',
