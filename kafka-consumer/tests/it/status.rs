@@ -188,11 +188,11 @@ fn how_long_a_lag_lasts_is_shown() {
     let (value, hour_ago) = ("x".repeat(4000), SystemTime::now() - Duration::from_secs(3600));
     let sent = i64::try_from(hour_ago.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let record = || NewRecord::value(value.clone()).partition(0).timestamp(sent);
-    cluster.produce(&std::iter::repeat_with(record).take(400).collect::<Vec<_>>());
+    cluster.produce(&std::iter::repeat_with(record).take(1000).collect::<Vec<_>>());
     // Read so slowly that a lag remains for a while, whose last record logged is an hour old.
     let (reader, writer) = std::io::pipe().unwrap();
-    read_slowly(reader, Duration::from_secs(1));
-    let served = Served::start(cluster.member("g").args(["--statistics-interval", "100ms"]).stdout(writer)).ready();
+    read_slowly(reader, Duration::from_millis(300));
+    let served = Served::start(cluster.member("g").args(["--statistics-interval", "1s"]).stdout(writer)).ready();
     let facts = wait_for_status(&served, |facts| facts["partitions"][0]["lag_seconds"].as_f64() > Some(0.0));
     let seconds = facts["partitions"][0]["lag_seconds"].as_f64().unwrap();
     assert!((3600.0..3660.0).contains(&seconds), "{facts:#}");
