@@ -9,9 +9,6 @@ mod faults;
 mod group;
 mod life;
 mod metrics;
-#[allow(dead_code, reason = "the producer's tests look at more of a request")]
-#[path = "../../../kafka-producer/tests/it/otlp.rs"]
-mod otlp;
 mod output;
 mod positions;
 mod readiness;
