@@ -298,7 +298,9 @@ impl ClientMetrics {
 
 /// A number that a function says at each scrape. Clones share it.
 #[derive(Clone)]
-pub struct Computed(Arc<(Gauge, OnceLock<Box<dyn Fn() -> f64 + Send + Sync>>)>);
+pub struct Computed(Arc<(Gauge, OnceLock<Number>)>);
+
+type Number = Box<dyn Fn() -> f64 + Send + Sync>;
 
 impl Computed {
     /// From now on this function says the number. Only the first one counts.
