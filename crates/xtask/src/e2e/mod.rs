@@ -2,6 +2,7 @@
 
 mod bench;
 mod cluster;
+mod collector;
 mod damage;
 mod delivery;
 mod ends;
@@ -53,6 +54,8 @@ pub struct Args {
 enum Other {
     /// The suite on the Kubernetes cluster that KUBECONFIG names: the images and manifests as users apply them
     Cluster(cluster::Args),
+    /// Logs and traces through a real Collector into a real log database and a real trace store; builds them from Go modules
+    Collector(collector::Args),
     /// The suite of the images of both programs: what is in them, and that they run confined as in the manifests
     Images(images::Args),
     /// A rolling upgrade: two members of the build before, replaced by two of this one under load
@@ -106,6 +109,7 @@ pub fn run(args: &Args) -> Result<bool> {
     match &args.other {
         Some(Other::Images(args)) => return images::run(args),
         Some(Other::Cluster(args)) => return cluster::run(args),
+        Some(Other::Collector(args)) => return collector::run(args),
         Some(Other::Upgrade(args)) => return upgrade(args),
         None => {}
     }

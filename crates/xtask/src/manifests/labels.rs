@@ -79,7 +79,9 @@ fn selectors(set: &Set, object: &Object, problems: &mut Problems) {
         let matches = |labels: &Value| selector.iter().all(|(name, value)| labels.get(name) == Some(value));
         let found = match object.kind() {
             "ServiceMonitor" => set.of_kind("Service").any(|service| matches(service.at("/metadata/labels"))),
-            "Deployment" | "StatefulSet" | "DaemonSet" => object.pod().is_some_and(|pod| matches(at(pod.metadata, "/labels"))),
+            "Deployment" | "StatefulSet" | "DaemonSet" => {
+                object.pod().is_some_and(|pod| matches(at(pod.metadata, "/labels")))
+            }
             _ => set
                 .pods()
                 .any(|pod| pod.owner.namespace() == object.namespace() && matches(at(pod.metadata, "/labels"))),

@@ -48,7 +48,9 @@ fn collector(set: &Set, map: &Object, configuration: &Value, problems: &mut Prob
     compare("extensions", list_at(configuration, "/service/extensions").filter_map(Value::as_str).collect());
     for pipeline in pipelines {
         if text(pipeline, "/processors/0") != "memory_limiter" {
-            problems.push(map.problem("a pipeline begins with memory_limiter, or the container's limit ends the Collector"));
+            problems.push(
+                map.problem("a pipeline begins with memory_limiter, or the container's limit ends the Collector"),
+            );
         }
     }
     ports(set, map, configuration, problems);
@@ -96,39 +98,51 @@ fn addresses(text: &str) -> Vec<(String, u64)> {
 fn leads_somewhere(set: &Set, from: &Object, host: &str, port: u64, problems: &mut Problems) {
     let mut problem = |what: String| problems.push(from.problem(format!("{host}:{port}: {what}")));
     let (name, namespace) = host.split_once('.').unwrap_or((host, ""));
-    let has_port = |service: &&Object| list_at(&service.value, "/spec/ports").any(|it| it["port"].as_u64() == Some(port));
-    let Some(service) =
-        set.find("Service", namespace, name).filter(has_port)
-    else {
+    let has_port =
+        |service: &&Object| list_at(&service.value, "/spec/ports").any(|it| it["port"].as_u64() == Some(port));
+    let Some(service) = set.find("Service", namespace, name).filter(has_port) else {
         problem(format!("there is no Service {name} in {namespace} with this port"));
         return;
     };
     let target = list_at(&service.value, "/spec/ports").find(|it| it["port"].as_u64() == Some(port));
     let target = target.map(|port| text(port, "/targetPort")).unwrap_or_default();
-    let policies = || set.of_kind("NetworkPolicy");
-    let lets_in = |policy: &Object| {
-        list_at(&policy.value, "/spec/ingress").any(|rule| {
-            list_at(rule, "/ports").any(|port| port["port"].as_str() == Some(target))
-                && list_at(rule, "/from").any(|peer| is_from(peer, from.namespace(), policy.namespace()))
-        })
+    let behind = |pod: &Pod<'_>| {
+        pod.owner.namespace() == namespace && has_labels(at(pod.metadata, "/labels"), service.at("/spec/selector"))
     };
-    if !policies().any(|policy| policy.namespace() == namespace && lets_in(policy)) {
+    let lets_in = |policy: &Object| {
+        let selector = policy.at("/spec/podSelector/matchLabels");
+        let mut selected = set.pods().filter(behind).filter(|pod| has_labels(at(pod.metadata, "/labels"), selector));
+        policy.namespace() == namespace
+            && selected.next().is_some()
+            && list_at(&policy.value, "/spec/ingress").any(|rule| {
+                list_at(rule, "/ports").any(|port| port["port"].as_str() == Some(target))
+                    && list_at(rule, "/from").any(|peer| is_from(peer, from.namespace(), policy.namespace()))
+            })
+    };
+    if !set.of_kind("NetworkPolicy").any(lets_in) {
         problem(format!("no policy in {namespace} lets in from {} to port {target}", from.namespace()));
     }
     let lets_out = |policy: &Object| {
         list_at(&policy.value, "/spec/egress")
             .any(|rule| list_at(rule, "/ports").any(|it| it["port"].as_u64() == Some(port)))
     };
-    if !policies().any(|policy| policy.namespace() == from.namespace() && lets_out(policy)) {
+    if !set.of_kind("NetworkPolicy").any(|policy| policy.namespace() == from.namespace() && lets_out(policy)) {
         problem(format!("no policy in {} lets out to it", from.namespace()));
     }
+}
+
+/// Whether labels have all that a selector asks for; one that asks for nothing selects nothing here.
+fn has_labels(labels: &Value, selector: &Value) -> bool {
+    let wanted = map_at(selector, "");
+    !wanted.is_empty() && wanted.iter().all(|(name, value)| labels.get(name) == Some(value))
 }
 
 /// Whether a peer of a policy can be a pod of this namespace; one without a namespace selector is of the policy's own.
 fn is_from(peer: &Value, namespace: &str, own: &str) -> bool {
     const NAME: &str = "kubernetes.io/metadata.name";
     let Some(selector) = peer.get("namespaceSelector") else { return own == namespace };
-    let by_label = selector.pointer("/matchLabels").and_then(|labels| labels.get(NAME)).is_some_and(|it| it == namespace);
+    let by_label =
+        selector.pointer("/matchLabels").and_then(|labels| labels.get(NAME)).is_some_and(|it| it == namespace);
     let mut expressions = list_at(selector, "/matchExpressions").filter(|it| text(it, "/key") == NAME);
     by_label || expressions.any(|it| list_at(it, "/values").any(|value| value == namespace))
 }

@@ -214,7 +214,10 @@ fn pipelines_finds_parts_and_addresses_that_lead_nowhere() {
     finds(&changed(GATEWAY_MAP, "  pipelines:", "  pipelines: {"), "collector.yaml:");
     let store = "infra/logging/loki/40-configmap-log-store.yaml";
     let other = |url: &str| with(store, "/data/LOG_STORE", json!(url));
-    finds(&other("http://loki.logging.svc.cluster.local:3101/otlp"), "there is no Service loki in logging with this port");
+    finds(
+        &other("http://loki.logging.svc.cluster.local:3101/otlp"),
+        "there is no Service loki in logging with this port",
+    );
     let policy = "infra/logging/loki/20-networkpolicy.yaml";
     let values = "/spec/ingress/0/from/0/namespaceSelector/matchExpressions/0/values";
     finds(&with(policy, values, json!(["monitoring"])), "no policy in logging lets in from logging-agent to port http");

@@ -1,0 +1,48 @@
+//! `cargo xtask e2e collector`: the committed configurations of logs and traces in a real OpenTelemetry Collector, a real log
+//! database (VictoriaLogs) and a real trace store (Jaeger), with what the real programs write and send.
+//!
+//! Loki and Tempo are not run here: their licence (AGPL) keeps them from being built. Their queries are parsed by Grafana's grammar
+//! (`cargo xtask monitoring --check`), and what they are sent is what is sent here.
+
+mod bench;
+mod build;
+mod logs;
+mod node;
+mod picture;
+mod queries;
+mod restarts;
+mod servers;
+mod story;
+mod traces;
+
+use anyhow::Result;
+
+use super::suite::{self, Chosen};
+use bench::Bench;
+
+/// The flags of the suite.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    chosen: Chosen,
+
+    /// Draw the trace of one message into docs/images/trace.png; needs Chromium
+    #[arg(long)]
+    picture: bool,
+}
+
+type Scenario = suite::Scenario<Bench>;
+
+/// All of them: logs, then traces.
+const SCENARIOS: [&[Scenario]; 4] = [&logs::SCENARIOS, &queries::SCENARIOS, &restarts::SCENARIOS, &traces::SCENARIOS];
+
+/// Runs them. `false` when one failed.
+pub fn run(args: &Args) -> Result<bool> {
+    let Some(scenarios) = args.chosen.of(SCENARIOS.into_iter().flatten())? else { return Ok(true) };
+    let mut bench = Bench::new()?;
+    let passed = suite::run(&scenarios, &mut bench, Bench::forget);
+    if args.picture {
+        println!("{}", picture::draw(&mut bench)?);
+    }
+    Ok(passed)
+}
