@@ -292,7 +292,7 @@ fn examples() -> String {
          kafka-consumer -t '^orders\\..*' --redact user.email several topics, a field withheld\n  \
          kafka-consumer config                               what is set, and where\n\n\
          {}",
-        common::args::help_footer()
+        common::args::help_footer(&[])
     )
 }
 

@@ -10,6 +10,7 @@ use common::connection::{self, Connection};
 use common::kafka::native::Isolation as Level;
 use common::kafka::promises::{self, Weakness};
 use common::kafka::{self, defaults};
+use common::telemetry;
 use consume::{FIXED, Reset, Settings, Subscription};
 
 use crate::args::{Format, GroupProtocol, Isolation, RunArgs, Start};
@@ -37,6 +38,8 @@ pub struct Config {
     pub connection: Connection,
     /// Which settings weaken what the program promises by default.
     pub weakened: Vec<Weakness>,
+    /// Traces, if there are any.
+    pub traces: Option<telemetry::Settings>,
 }
 
 impl Config {
@@ -81,6 +84,16 @@ impl Config {
             listen: args.listen,
             connection,
             weakened,
+            traces: telemetry::Settings::new("kafka-consumer", layers, problems),
+        }
+    }
+
+    /// Which consumer this is: group, client id and group protocol. The first and the last are empty without a group.
+    pub fn identity(&self) -> [&str; 3] {
+        let property = |key: &str| self.run.properties.get(key).unwrap_or_default();
+        match &self.run.subscription {
+            Subscription::Group { group, .. } => [group, property("client.id"), property("group.protocol")],
+            Subscription::Partitions { .. } => ["", property("client.id"), ""],
         }
     }
 

@@ -11,11 +11,13 @@ mod output;
 pub mod record_log;
 pub mod report;
 mod sinks;
+mod status;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use common::args::{Given, LogArgs};
+use common::admin::Routes;
+use common::args::{Given, Listen, LogArgs};
 use common::config::{Layers, Problems};
 use common::health::Health;
 use common::kafka::ClientState;
@@ -23,6 +25,7 @@ use common::life::{self, Finish, Job, Parts, Registered, Settings};
 use common::metrics::Program;
 use common::report::Outlet;
 use common::shutdown::Shutdown;
+use common::telemetry::Tracer;
 
 use consume::{Deps, Ledger, Poller};
 
@@ -30,7 +33,7 @@ use args::RunArgs;
 use config::Config;
 use metrics::ConsumerMetrics;
 use report::Account;
-use sinks::LogSink;
+use sinks::{LogSink, TraceSink, Traces};
 
 /// The program's name.
 pub const NAME: &str = "kafka-consumer";
@@ -74,22 +77,48 @@ impl life::Program for Consumer {
             endless: !config.run.is_one_shot(),
             weakened: &config.weakened,
             termination_log: &config.termination_log,
+            traces: config.traces.as_ref(),
             outlet: if config.run.is_one_shot() { Outlet::Stderr } else { Outlet::TerminationLog },
         }
     }
 
     fn register(program: &Program) -> prometheus::Result<Registered<ConsumerMetrics>> {
-        let metrics::Registered { metrics, consumer, client, http, log } = metrics::register(program)?;
-        Ok(Registered { metrics, work: consumer, client, http, log })
+        let metrics::Registered { metrics, consumer, client, http, log, spans } = metrics::register(program)?;
+        Ok(Registered { metrics, work: consumer, client, http, log, spans })
     }
 
     fn start(config: Config, parts: Parts<ConsumerMetrics>) -> Result<Job, String> {
-        let Parts { client, metrics, health, shutdown } = parts;
+        let Parts { client, metrics, health, shutdown, tracer } = parts;
+        let told = health.clone();
+        metrics.ready.by(move || f64::from(u8::from(told.readiness().is_ok())));
+        metrics.info.with_label_values(&config.identity()).set(1);
         let ledger = Arc::new(Ledger::new());
         let account = Arc::new(Account::new(&config, Arc::clone(&ledger)));
-        let work = Work { config, client, metrics, health, shutdown, ledger };
-        Ok(Job { account: Some(account), routes: Default::default(), run: Box::new(move |finish| work.run(finish)) })
+        let routes = status_page(&config, &metrics, &health, &ledger);
+        let work = Work { config, client, metrics, health, shutdown, ledger, tracer };
+        Ok(Job { account: Some(account), routes, run: Box::new(move |finish| work.run(finish)) })
     }
+}
+
+/// The status page, where there is a server to show it.
+fn status_page(config: &Config, metrics: &ConsumerMetrics, health: &Health, ledger: &Arc<Ledger>) -> Routes {
+    if config.listen == Listen::Off {
+        return Routes::default();
+    }
+    let property = |name: &str| config.run.properties.get(name).map(str::to_owned);
+    status::routes(status::Source {
+        program: metrics.program.clone(),
+        // Without a group it has a placeholder.
+        group: property("group.id").filter(|_| config.run.subscription.is_group()),
+        client_id: property("client.id").unwrap_or_default(),
+        health: health.clone(),
+        registry: metrics.registry.clone(),
+        prefix: metrics::PREFIX,
+        latency: metrics.latency.clone(),
+        ledger: Arc::clone(ledger),
+        board: Arc::clone(&metrics.consume.board),
+        history: Default::default(),
+    })
 }
 
 /// What the work's thread takes with it.
@@ -100,12 +129,14 @@ struct Work {
     health: Health,
     shutdown: Shutdown,
     ledger: Arc<Ledger>,
+    tracer: Option<Tracer>,
 }
 
 impl Work {
     fn run(self, finish: Finish) {
         let sink = LogSink::new(self.config.log.clone(), &self.metrics);
-        let Self { config, client, metrics, health, shutdown, ledger } = self;
+        let Self { config, client, metrics, health, shutdown, ledger, tracer } = self;
+        let sink = TraceSink::new(sink, tracer.map(|tracer| Traces::new(tracer, &config)));
         let deps = Deps { client, metrics: metrics.consume, health, shutdown, ledger };
         match Poller::new(&config.run, sink, deps) {
             Err(verdict) => finish.with(verdict),

@@ -1,14 +1,16 @@
 //! What can be said of a run at any moment, also when its work hangs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use common::exit::Exit;
 use common::kafka::promises::Guarantees;
-use common::life;
+use common::life::{self, Farewell};
 use common::report::Report;
 use common::verdict::Verdict;
 
 use crate::config::Config;
-use crate::ledger::Ledger;
+use crate::ledger::{Counts, Ledger};
+use crate::pushed::RunPushes;
 use crate::report::Outcome;
 
 /// The ledger of a run with what its report says beside the counts.
@@ -17,23 +19,36 @@ pub struct Account {
     topic: String,
     guarantees: Guarantees,
     ledger: Arc<Ledger>,
+    pushes: Option<RunPushes>,
+    /// What the report said: work that was left behind may go on counting.
+    reported: Mutex<Option<Counts>>,
 }
 
 impl Account {
     /// The account of a run that begins.
-    pub fn new(config: &Config, ledger: Arc<Ledger>) -> Self {
+    pub fn new(config: &Config, ledger: Arc<Ledger>, pushes: Option<RunPushes>) -> Self {
         let guarantees = Guarantees::of(&config.weakened);
-        Self { run_id: config.run_id.clone(), topic: config.topic.clone(), guarantees, ledger }
+        let (run_id, topic) = (config.run_id.clone(), config.topic.clone());
+        Self { run_id, topic, guarantees, ledger, pushes, reported: Mutex::default() }
     }
 }
 
 impl life::Account for Account {
     fn report(&self, verdict: &Verdict) -> Report {
-        let outcome = Outcome::new(&self.run_id, &self.topic, self.ledger.close());
+        let counts = self.ledger.close();
+        *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts.clone());
+        let outcome = Outcome::new(&self.run_id, &self.topic, counts);
         outcome.with(&self.guarantees).report(verdict)
     }
 
     fn undone(&self) -> Option<String> {
         self.ledger.close().undone()
+    }
+
+    fn farewell(&self, exit: Exit) -> Option<Farewell> {
+        let pushes = self.pushes.as_ref()?;
+        let reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let counts = reported.unwrap_or_else(|| self.ledger.close());
+        Some(pushes.finish(&counts, exit))
     }
 }

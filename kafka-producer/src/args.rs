@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use common::args::{ConnectionArgs, Listen, LogArgs};
+use common::config::SecretVariable;
 use common::config::units::{self, Rate};
 use common::kafka::topic::NewTopic;
 
@@ -202,10 +203,30 @@ pub struct RunArgs {
     )]
     pub listen: Listen,
 
+    /// Pushgateway to tell that the run starts and how it ended; its password comes from PRODUCER_PUSHGATEWAY_PASSWORD or its _FILE form
+    #[arg(long, env = "PRODUCER_PUSHGATEWAY", value_name = "URL", help_heading = "Report and health")]
+    pub pushgateway: Option<String>,
+
+    /// User at the Pushgateway
+    #[arg(long, env = "PRODUCER_PUSHGATEWAY_USERNAME", value_name = "NAME", help_heading = "Report and health")]
+    pub pushgateway_username: Option<String>,
+
+    /// Label namespace of what is pushed, in Kubernetes from the pod's metadata [default: no such label]
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME", help_heading = "Report and health")]
+    pub pod_namespace: Option<String>,
+
     /// The program's own log.
     #[command(flatten)]
     pub log: LogArgs,
 }
+
+/// The secrets of the producer alone.
+pub const SECRETS: [SecretVariable; 1] = [SecretVariable {
+    name: "PRODUCER_PUSHGATEWAY_PASSWORD",
+    file: "PRODUCER_PUSHGATEWAY_PASSWORD_FILE",
+    help: "Password at the Pushgateway (kafka-producer)",
+    property: None,
+}];
 
 /// Content of values of a fixed size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -272,7 +293,7 @@ fn examples() -> String {
          kafka-producer -k '{{{{seq}}}}' --value 'hi {{{{uuid}}}}'   templates\n  \
          kafka-producer config                               what is set, and where\n\n\
          {}",
-        common::args::help_footer()
+        common::args::help_footer(&SECRETS)
     )
 }
 

@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::args::{Given, Listen};
-use common::config::{Layers, Problems, Properties};
+use common::config::{Layers, Problems, Properties, address};
 use common::connection::{self, Connection};
 use common::kafka::promises::{self, Weakness};
 use common::kafka::topic::NewTopic;
 use common::kafka::{self, defaults};
+use common::pushgateway::Gateway;
 use common::stamp;
+use common::telemetry;
 
-use crate::args::{Compression, InputFormat, Payload, ReportFormat, RunArgs};
+use crate::args::{Compression, InputFormat, Payload, ReportFormat, RunArgs, SECRETS};
 use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec, can_wait};
 
 /// Messages when nobody says how many, as in the prototype.
@@ -83,12 +85,18 @@ pub struct Config {
     pub termination_log: PathBuf,
     /// Admin server.
     pub listen: Listen,
+    /// Where to leave how the run ended.
+    pub gateway: Option<Gateway>,
+    /// The Kubernetes namespace that the run is in.
+    pub namespace: Option<String>,
     /// What the brokers are called, and the source of tokens.
     pub connection: Connection,
     /// librdkafka's settings.
     pub properties: Properties,
     /// Which of them weaken what the program promises by default.
     pub weakened: Vec<Weakness>,
+    /// Traces, if there are any.
+    pub traces: Option<telemetry::Settings>,
 }
 
 impl Config {
@@ -115,6 +123,7 @@ impl Config {
         if args.transactional_id.is_some() {
             check_transaction_length(args, messages, problems);
         }
+        let gateway = gateway(args, layers, problems);
         kafka::check(&mut properties, problems);
         let weakened = promises::check(&properties, problems);
         Self {
@@ -135,9 +144,12 @@ impl Config {
             report: args.report,
             termination_log: args.termination_log.clone(),
             listen: args.listen,
+            gateway,
+            namespace: args.pod_namespace.clone(),
             connection,
             properties,
             weakened,
+            traces: telemetry::Settings::new("kafka-producer", layers, problems),
         }
     }
 
@@ -153,6 +165,36 @@ impl Config {
     pub fn own_messages(&self) -> Option<u64> {
         self.messages.map(|total| self.share.of(total))
     }
+}
+
+fn gateway(args: &RunArgs, layers: &Layers, problems: &mut Problems) -> Option<Gateway> {
+    const USER: &str = "--pushgateway-username (PRODUCER_PUSHGATEWAY_USERNAME)";
+    let url = args.pushgateway.clone()?;
+    let [variable] = SECRETS;
+    if let Err(problem) = address::gateway_url(&url, &[USER, variable.name]) {
+        problems.add(format!("--pushgateway (PRODUCER_PUSHGATEWAY): {problem}"));
+    }
+    let password = layers.secret(&variable, problems);
+    let login = match (args.pushgateway_username.clone(), password) {
+        (Some(user), Some((password, _))) => {
+            if user.contains(':') {
+                problems.add(format!(
+                    "{USER}: a colon ends the user's name in HTTP's basic authentication: use another name"
+                ));
+            }
+            Some((user, password))
+        }
+        (None, None) => None,
+        (Some(_), None) => {
+            problems.add(format!("{USER} needs {} or {}", variable.name, variable.file));
+            None
+        }
+        (None, Some(_)) => {
+            problems.add(format!("{} needs {USER}", variable.name));
+            None
+        }
+    };
+    Some(Gateway { url, login, ca_location: args.connection.ssl_ca_location.clone() })
 }
 
 /// An error with its causes, on one line.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::kafka::context::{self, Handler};
-use common::kafka::error::Number;
+use common::kafka::error::{self, Number};
 use common::kafka::native;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{DeliveryResult, Message};
 
 use crate::ledger::Ledger;
+use crate::traces::{Open, Sent};
 
 /// The context of the producer.
 pub type Context = context::Context<Deliveries>;
@@ -18,27 +19,53 @@ pub type Context = context::Context<Deliveries>;
 pub struct Deliveries {
     /// The counts.
     pub ledger: Arc<Ledger>,
+    /// The messages that are traced, if there are traces.
+    pub traces: Option<Arc<Open>>,
+}
+
+impl Deliveries {
+    /// The time of a message that came back, and its span, if it has one.
+    fn taken(&self, opaque: usize) -> (usize, Option<(&Open, Sent)>) {
+        let sent = self.traces.as_deref().and_then(|open| Some((open, open.take(opaque)?)));
+        (sent.as_ref().map_or(opaque, |(_, sent)| sent.sent_us), sent)
+    }
+
+    /// A message that librdkafka did not take, and that is not tried again.
+    pub fn give_up(&self, opaque: usize, code: RDKafkaErrorCode) {
+        if let (_, Some((open, sent))) = self.taken(opaque) {
+            open.failed(&sent, -1, error::name(code));
+        }
+    }
 }
 
 impl Handler for Deliveries {}
 
 impl context::Deliveries for Deliveries {
-    /// When the message was sent, or should have been: microseconds after the ledger's start. A number, because a box would be an
-    /// allocation for each message.
+    /// When the message was sent, or should have been: microseconds after the ledger's start; or, of a message that is traced, its
+    /// place among those. A number, because a box would be an allocation for each message.
     type Opaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, sent_us: usize) {
+    fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
+        let (sent_us, traced) = self.taken(opaque);
         match result {
             Ok(message) => {
                 let now = Instant::now();
                 let sent = self.ledger.started + Duration::from_micros(sent_us as u64);
                 let bytes = message.payload_len() + message.key_len();
-                self.ledger.delivered(bytes, now.saturating_duration_since(sent), now);
+                let latency = now.saturating_duration_since(sent);
+                self.ledger.delivered(bytes, latency, now);
+                if let Some((open, sent)) = traced {
+                    self.ledger.exemplar(latency, sent.trace_id());
+                    open.delivered(&sent, message.partition(), message.offset());
+                }
             }
             Err((_, message)) => {
                 let code = native::delivery_error(message);
                 let transmitted = is_of_a_request(code) || native::was_attempted(message);
                 self.ledger.undelivered(code, transmitted, message.topic(), message.partition());
+                if let Some((open, sent)) = traced {
+                    open.failed(&sent, message.partition(), error::name(code));
+                }
             }
         }
     }

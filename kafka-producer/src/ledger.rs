@@ -67,6 +67,7 @@ struct Shown {
     handed_over: u64,
     delivered: u64,
     bytes: u64,
+    unsent: u64,
 }
 
 /// The counts at one moment. `requested = delivered + failed + unsent + in_flight`, always.
@@ -177,7 +178,9 @@ impl Ledger {
     /// librdkafka will never take the message that went to it, so that it was never transmitted.
     pub fn not_taken(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
         self.hand_back();
-        self.note(&mut self.state(), code.into(), topic, partition);
+        let mut state = self.state();
+        self.show_unsent(&mut state, 1);
+        self.note(&mut state, code.into(), topic, partition);
     }
 
     /// A message of this many bytes was acknowledged this long after it was sent, or should have been.
@@ -194,6 +197,11 @@ impl Ledger {
         }
     }
 
+    /// The latency of a message that was traced, after it was counted.
+    pub fn exemplar(&self, latency: Duration, trace_id: [u8; 16]) {
+        self.metrics.delivery_exemplars.record(latency.as_secs_f64(), trace_id);
+    }
+
     /// A message came back without an acknowledgement.
     pub fn undelivered(&self, code: impl Into<Number>, transmitted: bool, topic: &str, partition: i32) {
         let code = code.into();
@@ -203,6 +211,7 @@ impl Ledger {
             self.metrics.failed.with_label_values(&[&name(code)]).inc();
         } else {
             state.returned += 1;
+            self.show_unsent(&mut state, 1);
         }
         if self.in_flight(&state) == 0 {
             state.silent_since = None;
@@ -238,6 +247,10 @@ impl Ledger {
         }
         let mut counts = self.counts();
         counts.failed += std::mem::take(&mut counts.in_flight);
+        // What was never begun, too.
+        let mut state = self.state();
+        let more = counts.unsent.saturating_sub(state.shown.unsent);
+        self.show_unsent(&mut state, more);
         counts
     }
 
@@ -341,7 +354,14 @@ impl Ledger {
             handed_over: handed_over.max(state.shown.handed_over),
             delivered: state.delivered,
             bytes: state.bytes,
+            ..state.shown
         };
+    }
+
+    /// So many more messages will never be transmitted.
+    fn show_unsent(&self, state: &mut State, more: u64) {
+        state.shown.unsent += more;
+        self.metrics.unsent.inc_by(more);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

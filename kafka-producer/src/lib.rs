@@ -12,9 +12,11 @@ mod ledger;
 pub mod metrics;
 mod progress;
 pub mod publish;
+pub mod pushed;
 pub mod report;
 pub mod source;
 mod stop;
+pub mod traces;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -22,12 +24,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::args::{Given, LogArgs};
-use common::config::{Layers, Problems};
+use common::config::{Layers, Problems, SecretVariable};
 use common::health::Health;
 use common::kafka::ClientState;
 use common::life::{self, Finish, Job, Parts, Registered, Settings};
 use common::metrics::Program;
 use common::report::Outlet;
+use common::telemetry::Tracer;
 
 use account::Account;
 use args::{ReportFormat, RunArgs};
@@ -35,6 +38,7 @@ use config::Config;
 use ledger::Ledger;
 use metrics::ProducerMetrics;
 use publish::Publisher;
+use pushed::RunPushes;
 use source::{Source, SourceError};
 use stop::Stop;
 
@@ -87,22 +91,31 @@ impl life::Program for Producer {
             weakened: &config.weakened,
             termination_log: &config.termination_log,
             outlet: Outlet::Stdout { table },
+            // A dry run sends nothing, so there is nothing to trace.
+            traces: config.traces.as_ref().filter(|_| !config.dry_run),
         }
     }
 
+    fn secrets() -> &'static [SecretVariable] {
+        &args::SECRETS
+    }
+
     fn register(program: &Program) -> prometheus::Result<Registered<ProducerMetrics>> {
-        let metrics::Registered { metrics, producer, client, http, log } = metrics::register(program)?;
-        Ok(Registered { metrics, work: producer, client, http, log })
+        let metrics::Registered { metrics, producer, client, http, log, spans } = metrics::register(program)?;
+        Ok(Registered { metrics, work: producer, client, http, log, spans })
     }
 
     fn start(config: Config, parts: Parts<ProducerMetrics>) -> Result<Job, String> {
-        let Parts { client, metrics, health, shutdown } = parts;
+        let Parts { client, metrics, health, shutdown, tracer } = parts;
         let ledger = Ledger::new(metrics.clone(), config.own_messages()).map_err(|error| error.to_string())?;
         let ledger = Arc::new(ledger);
         let stop = Stop::new(shutdown, config.timeout, config.drain_timeout);
-        let account = Account::new(&config, Arc::clone(&ledger));
+        // What only shows is no run.
+        let gateway = config.gateway.as_ref().filter(|_| !config.dry_run);
+        let pushes = gateway.map(|gateway| RunPushes::start(gateway, &config)).transpose()?;
+        let account = Account::new(&config, Arc::clone(&ledger), pushes);
         let account = (!config.dry_run).then(|| Arc::new(account) as Arc<dyn life::Account>);
-        let work = Work { config, client, ledger, metrics, health, stop };
+        let work = Work { config, client, ledger, metrics, health, stop, tracer };
         Ok(Job { account, routes: Default::default(), run: Box::new(move |finish| work.run(finish)) })
     }
 }
@@ -115,6 +128,7 @@ struct Work {
     metrics: ProducerMetrics,
     health: Health,
     stop: Stop,
+    tracer: Option<Tracer>,
 }
 
 impl Work {
@@ -154,6 +168,7 @@ impl Work {
             metrics: &self.metrics,
             health: &self.health,
             stop: self.stop.clone(),
+            tracer: self.tracer.as_ref(),
         }
     }
 }

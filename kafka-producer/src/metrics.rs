@@ -1,7 +1,8 @@
 //! What the producer measures. `docs/metrics.md` is generated from here.
 
 use common::admin::ROUTES;
-use common::metrics::{ClientMetrics, HttpMetrics, LogMetrics, Metrics, Program};
+use common::metrics::{ClientMetrics, Exemplars, HttpMetrics, LogMetrics, Metrics, Program};
+use common::telemetry::SpanMetrics;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 /// Prefix of all names.
@@ -19,6 +20,8 @@ pub struct Registered {
     pub http: HttpMetrics,
     /// Of the log.
     pub log: LogMetrics,
+    /// Of traces.
+    pub spans: SpanMetrics,
 }
 
 /// Metrics of the work.
@@ -34,12 +37,16 @@ pub struct ProducerMetrics {
     pub delivered_bytes: IntCounter,
     /// Messages given up.
     pub failed: IntCounterVec,
+    /// Messages never transmitted.
+    pub unsent: IntCounter,
     /// Messages between the program and the acknowledgement.
     pub in_flight: IntGauge,
     /// Times the queue was full.
     pub queue_full: IntCounter,
     /// From send, or scheduled send, to acknowledgement.
     pub delivery_seconds: Histogram,
+    /// The traces of sampled messages in [`ProducerMetrics::delivery_seconds`]; told only of those.
+    pub delivery_exemplars: Exemplars,
 }
 
 /// Registers everything.
@@ -48,6 +55,10 @@ pub struct ProducerMetrics {
 /// When a name is taken: a mistake in this file.
 pub fn register(program: &Program) -> prometheus::Result<Registered> {
     let mut metrics = Metrics::new(PREFIX, program)?;
+    let (delivery_seconds, delivery_exemplars) = metrics.histogram_with_exemplars(
+        "delivery_seconds",
+        "From send (with --rate: from the scheduled time) to acknowledgement, in seconds",
+    )?;
     let producer = ProducerMetrics {
         requested: metrics.gauge("requested_messages", "Messages to publish in this run; 0 while unknown")?,
         enqueued: metrics.counter("enqueued_messages_total", "Messages handed to librdkafka")?,
@@ -59,16 +70,19 @@ pub fn register(program: &Program) -> prometheus::Result<Registered> {
             "Messages transmitted and not acknowledged, by librdkafka's name for the error",
             &["error"],
         )?,
+        unsent: metrics.counter(
+            "unsent_messages_total",
+            "Messages that were given up without having been transmitted; those never begun are added at the end of the run",
+        )?,
         in_flight: metrics.gauge("in_flight_messages", "Messages handed to librdkafka and not settled yet")?,
         queue_full: metrics
             .counter("queue_full_total", "Times a message had to wait because librdkafka's queue was full")?,
-        delivery_seconds: metrics.histogram(
-            "delivery_seconds",
-            "From send (with --rate: from the scheduled time) to acknowledgement, in seconds",
-        )?,
+        delivery_seconds,
+        delivery_exemplars,
     };
     let client = ClientMetrics::new(&mut metrics)?;
     let http = HttpMetrics::new(&mut metrics, &ROUTES)?;
     let log = LogMetrics::new(&mut metrics)?;
-    Ok(Registered { metrics, producer, client, http, log })
+    let spans = SpanMetrics::new(&mut metrics)?;
+    Ok(Registered { metrics, producer, client, http, log, spans })
 }

@@ -1,5 +1,7 @@
 //! The flags that both programs have, as a person types them.
 
+pub mod traces;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -102,12 +104,13 @@ pub const SECRETS: [SecretVariable; 3] = [
     },
 ];
 
-/// The end of both programs' `--help`: what no flag says.
-pub fn help_footer() -> String {
-    let secrets: Vec<&str> = SECRETS.iter().map(|secret| secret.name).collect();
+/// The end of both programs' `--help`: what no flag says. `own` are the program's own secrets.
+pub fn help_footer(own: &[SecretVariable]) -> String {
+    let secrets: Vec<&str> = SECRETS.iter().chain(own).map(|secret| secret.name).collect();
     format!(
         "Secrets come from variables or files only: {}, each also as ..._FILE.\n\
          A flag takes one value, also one with a comma or semicolon; in a variable a backslash goes before one that does not separate.\n\
+         Traces: OpenTelemetry's variables, such as OTEL_EXPORTER_OTLP_ENDPOINT (docs/telemetry.md).\n\
          Settings are also read from .env.secret and .env.shared in the working folder (or ENV_DIR).\n\n{}",
         secrets.join(", "),
         Exit::help()

@@ -1,7 +1,8 @@
 //! What both programs share: how they are configured, how they talk to Kafka, how they report and how they end.
 //!
 //! Dependencies point one way. `args`, `config`, `connection`, `exit`, `health`, `shutdown` and `stamp` know neither rdkafka nor axum nor
-//! prometheus; `kafka` does not know axum; `admin` does not know `kafka`; nothing here knows a program.
+//! prometheus; `kafka` does not know axum; `admin` does not know `kafka`; only `telemetry` knows OpenTelemetry; nothing here knows
+//! a program.
 
 pub mod admin;
 pub mod args;
@@ -14,8 +15,11 @@ pub mod life;
 pub mod logging;
 pub mod metrics;
 pub mod outlet;
+pub mod pushgateway;
 pub mod report;
 pub mod shutdown;
 pub mod stamp;
+pub mod telemetry;
 pub mod text;
+mod tls;
 pub mod verdict;

@@ -1,6 +1,12 @@
 //! Metrics: names with one prefix, a catalogue that the docs are made from, and what both programs measure.
 
-use prometheus::core::Collector;
+mod accept;
+mod exemplars;
+mod openmetrics;
+
+use std::sync::{Arc, OnceLock};
+
+use prometheus::core::{Collector, Desc};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -10,6 +16,8 @@ use prometheus::{
 /// Upper bounds, in seconds, that OpenTelemetry's messaging conventions (v1.44) give for durations.
 pub const DURATION_BUCKETS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+pub use exemplars::{Exemplar, Exemplars};
 
 /// One metric as the documentation shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +37,7 @@ pub struct Metrics {
     registry: Registry,
     prefix: &'static str,
     catalogue: Vec<Entry>,
+    exemplars: Vec<(String, Exemplars)>,
 }
 
 macro_rules! maker {
@@ -55,7 +64,7 @@ impl Metrics {
     /// When a metric cannot be registered, which would be a mistake in its name.
     pub fn new(prefix: &'static str, program: &Program) -> prometheus::Result<Self> {
         let registry = Registry::new();
-        let mut metrics = Self { registry, prefix, catalogue: Vec::new() };
+        let mut metrics = Self { registry, prefix, catalogue: Vec::new(), exemplars: Vec::new() };
         let process = ProcessCollector::for_self();
         for desc in process.desc() {
             let kind = if desc.fq_name.ends_with("_total") { "counter" } else { "gauge" };
@@ -100,17 +109,59 @@ impl Metrics {
         self.register(Histogram::with_opts(options)?, "histogram", name, &[], help)
     }
 
+    /// A distribution as [`Metrics::histogram`] has them, whose buckets can name a trace each.
+    ///
+    /// # Errors
+    /// When the name is taken.
+    pub fn histogram_with_exemplars(&mut self, name: &str, help: &str) -> prometheus::Result<(Histogram, Exemplars)> {
+        let histogram = self.histogram(name, help)?;
+        let exemplars = Exemplars::default();
+        self.exemplars.push((self.name(name), exemplars.clone()));
+        Ok((histogram, exemplars))
+    }
+
+    /// A number that is found out when somebody asks for it. It has no series before [`Computed::by`].
+    ///
+    /// # Errors
+    /// When the name is taken.
+    pub fn computed(&mut self, name: &str, help: &str) -> prometheus::Result<Computed> {
+        let gauge = Gauge::with_opts(Opts::new(self.name(name), help))?;
+        let computed = Computed(Arc::new((gauge, OnceLock::new())));
+        self.register(computed, "gauge", name, &[], help)
+    }
+
+    /// Gauges that a collector of our own makes.
+    ///
+    /// # Errors
+    /// When a name is taken.
+    pub fn collector<C: Collector + 'static>(&mut self, collector: C) -> prometheus::Result<()> {
+        let entry = |desc: &&Desc| Entry {
+            name: desc.fq_name.clone(),
+            kind: "gauge",
+            labels: desc.variable_labels.clone(),
+            help: desc.help.clone(),
+        };
+        self.catalogue.extend(collector.desc().iter().map(entry));
+        self.registry.register(Box::new(collector))
+    }
+
     /// All metrics made so far.
     pub fn catalogue(&self) -> &[Entry] {
         &self.catalogue
     }
 
-    /// The registry, to be scraped.
+    /// All of them together, for those who show them in another form.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    fn name(&self, name: &str) -> String {
+    /// All of them, to be scraped.
+    pub fn page(&self) -> Page {
+        Page { registry: self.registry.clone(), exemplars: self.exemplars.clone() }
+    }
+
+    /// The full name of a metric.
+    pub fn name(&self, name: &str) -> String {
         format!("{}_{name}", self.prefix)
     }
 
@@ -204,6 +255,8 @@ pub struct ClientMetrics {
     pub statistics_failures: IntCounter,
     /// Tokens fetched for OAUTHBEARER.
     pub token_requests: IntCounterVec,
+    /// When our certificates end.
+    pub certificate_expiry: IntGaugeVec,
 }
 
 impl ClientMetrics {
@@ -228,8 +281,8 @@ impl ClientMetrics {
             )?,
             round_trip: metrics.float_gauge_vec(
                 "broker_round_trip_seconds",
-                "Round-trip time of requests over the last statistics interval, by node id and quantile",
-                &["broker", "quantile"],
+                "Round-trip time of requests over the last statistics interval, by node id: p50 (median) and p99",
+                &["broker", "stat"],
             )?,
             errors: metrics.counter_vec(
                 "client_errors_total",
@@ -239,17 +292,65 @@ impl ClientMetrics {
             statistics_failures: metrics
                 .counter("statistics_failures_total", "Statistics of librdkafka that could not be read")?,
             token_requests,
+            certificate_expiry: metrics.gauge_vec(
+                "certificate_expiry_timestamp_seconds",
+                "When a certificate of our own ends, in seconds since 1970, by kind: client, or ca (the first of at most 10)",
+                &["kind"],
+            )?,
         })
     }
 }
 
-/// The metrics in Prometheus' text format, and its content type.
-///
-/// # Errors
-/// When a metric cannot be encoded.
-pub fn scrape(registry: &Registry) -> Result<(String, Vec<u8>), prometheus::Error> {
-    let encoder = TextEncoder::new();
-    let mut body = Vec::new();
-    encoder.encode(&registry.gather(), &mut body)?;
-    Ok((encoder.format_type().to_owned(), body))
+/// A number that a function says at each scrape. Clones share it.
+#[derive(Clone)]
+pub struct Computed(Arc<(Gauge, OnceLock<Found>)>);
+
+/// Finds a number out.
+type Found = Box<dyn Fn() -> f64 + Send + Sync>;
+
+impl Computed {
+    /// From now on this function says the number. Only the first one counts.
+    pub fn by(&self, number: impl Fn() -> f64 + Send + Sync + 'static) {
+        let _ = self.0.1.set(Box::new(number));
+    }
+}
+
+impl Collector for Computed {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.0.desc()
+    }
+
+    fn collect(&self) -> Vec<prometheus::proto::MetricFamily> {
+        let (gauge, number) = &*self.0;
+        let Some(number) = number.get() else { return Vec::new() };
+        gauge.set(number());
+        gauge.collect()
+    }
+}
+
+/// The metrics of a process, as a scrape finds them.
+#[derive(Clone)]
+pub struct Page {
+    registry: Registry,
+    exemplars: Vec<(String, Exemplars)>,
+}
+
+impl Page {
+    /// The metrics in the format that this `Accept` header prefers, with their content type.
+    ///
+    /// # Errors
+    /// When a metric cannot be encoded.
+    pub fn answer(&self, accept: &str) -> Result<(String, Vec<u8>), prometheus::Error> {
+        let format = accept::Format::wanted(accept);
+        let families = self.registry.gather();
+        let body = match &format {
+            accept::Format::OpenMetrics { .. } => openmetrics::write(&families, &self.exemplars).into_bytes(),
+            accept::Format::Text => {
+                let mut body = Vec::new();
+                TextEncoder::new().encode(&families, &mut body)?;
+                body
+            }
+        };
+        Ok((format.content_type(), body))
+    }
 }

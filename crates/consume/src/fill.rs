@@ -27,6 +27,7 @@ impl<S: Sink> Poller<'_, S> {
         let limit = self.limits.max_records.unwrap_or(u64::MAX);
         let (mut looks, mut is_dry) = (0_u32, true);
         self.release_hold(began);
+        self.sink.polls(began);
         while !self.group.has_changes() && !self.sink.is_full() && self.taken.0 < limit {
             // With records in the sink only what is already here is taken: a record of a trickle is flushed at once.
             let waits = self.sink.is_empty() || self.held.is_some();
@@ -41,7 +42,8 @@ impl<S: Sink> Poller<'_, S> {
                         (None, Some(slot)) => match self.sink.record(&record) {
                             Ok(()) | Err(Fault::Skip(_)) => {
                                 let size = record.size();
-                                self.group.partitions.accept(slot, place.2, size);
+                                let time = record.timestamp.to_millis();
+                                self.group.partitions.accept(slot, place.2, size, time);
                                 self.taken = (self.taken.0 + 1, self.taken.1 + size as u64);
                                 is_dry = false;
                                 None

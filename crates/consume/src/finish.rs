@@ -21,6 +21,7 @@ impl<S: Sink> Poller<'_, S> {
         }
         // The other half is for leaving the group.
         let is_committed = self.group.commit_now(Instant::now() + deadline.left() / 2);
+        self.tell_commit();
         let has_left = self.group.leave(deadline.instant(), || self.deps.health.progress());
         match end {
             End::Done | End::Signal(_) if !is_committed => End::Failed(Verdict::new(

@@ -12,12 +12,16 @@
 //! | `poll` | the order of things; nothing else |
 //! | `fill`, `watch`, `finish` | a batch; between batches; the end |
 //! | `group/` | who reads what: assignment, topics, offsets, commits, membership |
+//! | `lag` | how far behind each partition is, and whether that is still known |
 //! | `limits` | when a one-shot run is done |
+//! | `board` | where each partition stands, for people who look at one process |
 //! | `readiness` | whether the consumer is ready, and why not |
 
+mod board;
 mod fill;
 mod finish;
 mod group;
+pub mod lag;
 mod ledger;
 mod limits;
 pub mod metrics;
@@ -27,8 +31,10 @@ mod settings;
 mod sink;
 mod watch;
 
+pub use board::{Board, Rebalance, Standing};
+pub use lag::Lag;
 pub use ledger::{Counts, Ledger};
 pub use metrics::LoopMetrics;
 pub use poll::{Deps, Poller};
 pub use settings::{FIXED, Reset, Settings, Start, Subscription};
-pub use sink::{Fault, Record, Sink, Stop};
+pub use sink::{Commit, Fault, Record, Sink, Stop};

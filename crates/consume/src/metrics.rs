@@ -1,7 +1,13 @@
 //! What the loop measures. Series of a partition go when it is revoked.
 
+use std::sync::Arc;
+
 use common::metrics::Metrics;
-use prometheus::{Gauge, Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Gauge, Histogram, IntCounterVec, IntGauge};
+
+use crate::lag::Lag;
+
+use crate::board::{Board, RebalanceKind};
 
 /// Metrics of the loop.
 #[derive(Clone)]
@@ -11,7 +17,7 @@ pub struct LoopMetrics {
     /// Bytes of their keys and values.
     pub bytes: IntCounterVec,
     /// Records not yet kept.
-    pub lag: IntGaugeVec,
+    pub lag: Lag,
     /// Records that retention deleted before they were read.
     pub skipped: IntCounterVec,
     /// Batches that failed their checksum.
@@ -26,31 +32,8 @@ pub struct LoopMetrics {
     pub commit_seconds: Histogram,
     /// When the loop last asked librdkafka for records.
     pub last_poll: Gauge,
-}
-
-/// A change of the assignment, as its label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RebalanceKind {
-    /// Partitions were assigned.
-    Assign,
-    /// Partitions were revoked, in order.
-    Revoke,
-    /// Partitions had gone before this process could commit.
-    Lost,
-}
-
-impl RebalanceKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Assign, Self::Revoke, Self::Lost];
-
-    /// The label's value.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Assign => "assign",
-            Self::Revoke => "revoke",
-            Self::Lost => "lost",
-        }
-    }
+    /// What is too fine for series: shown to people who look at one process.
+    pub board: Arc<Board>,
 }
 
 impl LoopMetrics {
@@ -67,11 +50,7 @@ impl LoopMetrics {
                 "Keys and values of the records logged, in bytes",
                 &place,
             )?,
-            lag: metrics.gauge_vec(
-                "lag_records",
-                "Records between the end of the partition and the last one logged, as of the last statistics",
-                &place,
-            )?,
+            lag: Lag::new(metrics)?,
             skipped: metrics.counter_vec(
                 "skipped_records_total",
                 "Records that retention deleted before they were read: from the offset to read next to the log's start",
@@ -94,6 +73,7 @@ impl LoopMetrics {
                 "last_poll_timestamp_seconds",
                 "When the loop last asked for records: seconds since 1970",
             )?,
+            board: Arc::default(),
         };
         for kind in RebalanceKind::ALL {
             made.rebalances.with_label_values(&[kind.label()]);

@@ -86,6 +86,13 @@ impl<'a, S: Sink> Poller<'a, S> {
         }
     }
 
+    /// Tells the sink of a commit that was answered.
+    pub(crate) fn tell_commit(&mut self) {
+        if let Some(commit) = self.group.take_commit() {
+            self.sink.committed(&commit);
+        }
+    }
+
     fn consume(&mut self) -> Result<End, End> {
         loop {
             let is_dry = self.fill()?;
@@ -97,6 +104,7 @@ impl<'a, S: Sink> Poller<'a, S> {
             self.flush()?;
             let now = Instant::now();
             self.group.tend(now).map_err(End::Failed)?;
+            self.tell_commit();
             self.watch(now, is_dry)?;
             if let Some(end) = self.limit(now) {
                 return Ok(end);

@@ -1,11 +1,12 @@
 //! The seam: what is done with records, and what can go wrong with it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use common::kafka::headers::{TRACEPARENT, trace_id};
 use common::kafka::native::{Headers, Message};
 use common::stamp::{self, Stamp};
+use common::telemetry::traceparent::{TRACEPARENT, trace_id};
 use common::verdict::Verdict;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::Timestamp;
 
 /// A record, borrowed from librdkafka, with the marks of our own headers parsed once.
@@ -29,19 +30,23 @@ pub struct Record<'a> {
     pub stamp: Option<Stamp<'a>>,
     /// The trace that the message belongs to.
     pub trace_id: Option<&'a str>,
+    /// The header that says so, as it came.
+    pub traceparent: Option<&'a [u8]>,
+    /// The trace, if this record's work is recorded in it: for exemplars.
+    pub sampled: Option<[u8; 16]>,
 }
 
 impl<'a> Record<'a> {
     /// The parts of a message.
     pub fn of(message: &'a Message<'_>) -> Self {
         let headers = message.headers();
-        let (mut stamp, mut trace) = (None, None);
+        let (mut stamp, mut traceparent) = (None, None);
         for (name, value) in headers.clone() {
             let Some(value) = value else { continue };
             if name == stamp::HEADER.as_bytes() {
                 stamp = stamp.or_else(|| Stamp::parse(value));
             } else if name == TRACEPARENT.as_bytes() {
-                trace = trace_id(value);
+                traceparent = Some(value);
             }
         }
         Self {
@@ -53,7 +58,9 @@ impl<'a> Record<'a> {
             value: message.value(),
             headers,
             stamp,
-            trace_id: trace,
+            trace_id: traceparent.and_then(trace_id),
+            traceparent,
+            sampled: None,
         }
     }
 
@@ -83,11 +90,28 @@ pub enum Fault {
     Stop(Stop),
 }
 
+/// A commit that was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit {
+    /// When it was sent.
+    pub sent: Instant,
+    /// When the answer was there.
+    pub answered: Instant,
+    /// How it went.
+    pub result: Result<(), RDKafkaErrorCode>,
+}
+
 /// What is done with records. Offsets are committed only for records whose flush succeeded.
 ///
 /// The loop calls all of it on one thread: [`Sink::record`] for each record, and [`Sink::flush`] when the sink is full or
 /// nothing more waits, always before partitions are revoked and before offsets are stored.
 pub trait Sink {
+    /// The loop asks for records from now on, or has asked since then. For those who time it.
+    fn polls(&mut self, _since: Instant) {}
+
+    /// A commit was answered. It covers what was flushed before it was sent.
+    fn committed(&mut self, _commit: &Commit) {}
+
     /// Takes a record.
     ///
     /// # Errors

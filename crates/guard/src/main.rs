@@ -1,7 +1,8 @@
 //! `guard WHAT COUNT`: does one thing so many times, for `cargo xtask guard` to count the instructions of. Each hot function
-//! has its reference beside it: serde_json with a struct of the same content.
+//! has its reference beside it: mostly serde_json with a struct of the same content.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task that a person watches")]
 
+mod decision;
 mod message;
 mod record;
 mod stamp;
@@ -22,8 +23,10 @@ fn main() -> ExitCode {
         "message-reference" => message::reference(count),
         "stamp" => stamp::ours(count),
         "stamp-reference" => stamp::reference(count),
+        "decision" => decision::ours(count),
+        "decision-reference" => decision::reference(count),
         _ => {
-            eprintln!("expected record, message, stamp or their -reference");
+            eprintln!("expected record, message, stamp, decision or their -reference");
             return ExitCode::from(2);
         }
     }

@@ -34,7 +34,7 @@ pub fn ours(count: u64) {
     for nth in 0..count {
         clock.set(start + Duration::from_micros(nth));
         let Ok(Filled::Message) = source.fill(nth, &mut clock, &mut message) else { return };
-        black_box(envelope.wrap(nth, clock.us(), &message));
+        black_box(envelope.wrap(nth, clock.us(), &message, None));
         black_box(&message);
     }
 }
@@ -73,7 +73,7 @@ mod tests {
             .unwrap();
         assert_eq!(filled, Filled::Message);
         let (key, value, headers) = same_by_serde(17, SENT_US);
-        let list = Envelope::new(Some(stamp::Writer::new(RUN_ID, ATTEMPT))).wrap(17, SENT_US, &message).unwrap();
+        let list = Envelope::new(Some(stamp::Writer::new(RUN_ID, ATTEMPT))).wrap(17, SENT_US, &message, None).unwrap();
         let list: Vec<_> =
             list.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect();
         assert_eq!(list, headers);

@@ -30,12 +30,18 @@ impl Response {
 
 /// Asks `address` (as `127.0.0.1:8080`) for `path`.
 pub fn get(address: impl ToSocketAddrs, path: &str) -> Result<Response> {
+    get_with(address, path, &[])
+}
+
+/// As [`get`], with these headers.
+pub fn get_with(address: impl ToSocketAddrs, path: &str, headers: &[(&str, &str)]) -> Result<Response> {
     let address = address.to_socket_addrs()?.next().context("the address names no host")?;
     let mut stream = TcpStream::connect_timeout(&address, REQUEST_TIMEOUT)
         .with_context(|| format!("nobody answers at {address}"))?;
     stream.set_read_timeout(Some(REQUEST_TIMEOUT))?;
     // HTTP/1.0 has no chunked bodies and no reuse of connections: the answer is what comes until the end.
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).with_context(|| format!("no complete answer from {address}{path}"))?;

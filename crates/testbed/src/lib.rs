@@ -7,6 +7,7 @@
 //! | [`process`] | a real program run as a process: environment, output, signals, exit code |
 //! | [`records`] | records put into and read out of a topic by a plain client |
 //! | [`http`] | one GET on loopback, for `/metrics`, `/livez` and `/readyz` |
+//! | [`otlp`] | a receiver of the spans that a program exports |
 //! | [`pipes`] | pipes that are full, named pipes |
 //! | [`ports`] | ports that are free |
 //! | [`visitors`] | a port that counts who comes, and sends everybody away |
@@ -23,6 +24,7 @@
 pub mod apache;
 pub mod http;
 pub mod mock;
+pub mod otlp;
 pub mod pipes;
 pub mod ports;
 pub mod process;

@@ -67,9 +67,5 @@ fn up(folder: PathBuf) -> Result<()> {
 
 /// Beside the programs' folder, so that `cargo clean` takes it away too.
 fn folder() -> Result<PathBuf> {
-    let target = match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(target) => PathBuf::from(target),
-        None => programs::root().join("target"),
-    };
-    Ok(std::path::absolute(target)?.join("broker"))
+    Ok(programs::target()?.join("broker"))
 }

@@ -4,6 +4,7 @@
 mod bench;
 mod broker;
 mod consumer;
+mod debian;
 mod demo;
 mod docs;
 mod e2e;
@@ -12,6 +13,7 @@ mod images;
 mod manifests;
 mod programs;
 mod received;
+mod servers;
 mod size;
 mod terminal;
 

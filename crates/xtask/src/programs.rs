@@ -22,6 +22,12 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// The folder of what is built and downloaded: `target`, or where `CARGO_TARGET_DIR` wants it.
+pub fn target() -> Result<PathBuf> {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    Ok(std::path::absolute(target)?)
+}
+
 /// Builds both programs (release). All members are selected, as by the aliases of `.cargo/config.toml`: the same features
 /// then apply, and librdkafka is not compiled a second time.
 pub fn build() -> Result<Programs> {

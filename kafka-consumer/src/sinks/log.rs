@@ -1,6 +1,7 @@
 //! From a record to a line on stdout: the consumer's hot path. Nothing is allocated or locked for a record.
 
 use common::exit::Exit;
+use common::metrics::Exemplars;
 use common::text::epoch_us;
 use common::verdict::Verdict;
 use consume::{Fault, Sink, Stop};
@@ -21,6 +22,7 @@ pub struct LogSink {
     output: Output,
     output_bytes: IntCounter,
     latency: LocalHistogram,
+    exemplars: Exemplars,
     /// When the clock was last asked.
     now_us: i64,
     /// Records since the start.
@@ -35,6 +37,7 @@ impl LogSink {
             output: Output::default(),
             output_bytes: metrics.output_bytes.clone(),
             latency: metrics.latency.local(),
+            exemplars: metrics.latency_exemplars.clone(),
             now_us: 0,
             records: 0,
         }
@@ -63,7 +66,11 @@ impl Sink for LogSink {
         }));
         let latency_us = sent_us.map(|sent_us| now_us.saturating_sub(sent_us));
         if let Some(latency_us) = latency_us {
-            self.latency.observe(latency_us.max(0) as f64 / 1e6);
+            let seconds = latency_us.max(0) as f64 / 1e6;
+            self.latency.observe(seconds);
+            if let Some(trace_id) = record.sampled {
+                self.exemplars.record(seconds, trace_id);
+            }
         }
         let record = Record {
             topic: record.topic,

@@ -9,9 +9,13 @@ mod faults;
 mod group;
 mod life;
 mod metrics;
+#[path = "../../../kafka-producer/tests/it/otlp.rs"]
+mod otlp;
 mod output;
 mod positions;
 mod readiness;
 mod records;
 mod refusals;
+mod status;
 mod support;
+mod traces;

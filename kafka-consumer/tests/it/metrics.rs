@@ -1,33 +1,42 @@
 //! Metrics: the full list of names, as people's dashboards know them, and that they count what happens.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{PipeReader, Read};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use common::metrics::Program;
+use testbed::http::{self, Response};
 use testbed::process::Signal;
 
-use crate::support::{Cluster, SOON, Served, numbered, sample, stop, wait_for_records};
+use crate::support::{Cluster, SOON, Served, more_than_a_pipe, numbered, sample, stop, wait_for_records};
 
 /// Name, type and labels. A change here is a change of what dashboards and alerts rest on.
 const NAMES: &[(&str, &str, &[&str])] = &[
     ("kafka_consumer_assigned_partitions", "gauge", &[]),
-    ("kafka_consumer_broker_round_trip_seconds", "gauge", &["broker", "quantile"]),
+    ("kafka_consumer_broker_round_trip_seconds", "gauge", &["broker", "stat"]),
     ("kafka_consumer_broker_up", "gauge", &["broker"]),
     ("kafka_consumer_build_info", "gauge", &["librdkafka", "version"]),
+    ("kafka_consumer_certificate_expiry_timestamp_seconds", "gauge", &["kind"]),
     ("kafka_consumer_client_errors_total", "counter", &["error"]),
     ("kafka_consumer_commit_seconds", "histogram", &[]),
     ("kafka_consumer_commits_total", "counter", &["result"]),
     ("kafka_consumer_corrupt_batches_total", "counter", &["partition", "topic"]),
     ("kafka_consumer_end_to_end_latency_seconds", "histogram", &[]),
     ("kafka_consumer_http_requests_total", "counter", &["path", "status"]),
+    ("kafka_consumer_info", "gauge", &["client_id", "group", "group_protocol"]),
     ("kafka_consumer_lag_records", "gauge", &["partition", "topic"]),
+    ("kafka_consumer_lag_seconds", "gauge", &["partition", "topic"]),
     ("kafka_consumer_last_poll_timestamp_seconds", "gauge", &[]),
     ("kafka_consumer_log_lines_dropped_total", "counter", &[]),
     ("kafka_consumer_output_bytes_total", "counter", &[]),
     ("kafka_consumer_oauth_token_requests_total", "counter", &["result"]),
+    ("kafka_consumer_ready", "gauge", &[]),
     ("kafka_consumer_rebalances_total", "counter", &["kind"]),
     ("kafka_consumer_record_bytes_total", "counter", &["partition", "topic"]),
     ("kafka_consumer_records_total", "counter", &["partition", "topic"]),
     ("kafka_consumer_skipped_records_total", "counter", &["partition", "topic"]),
+    ("kafka_consumer_spans_total", "counter", &["result"]),
     ("kafka_consumer_statistics_failures_total", "counter", &[]),
     ("process_cpu_seconds_total", "counter", &[]),
     ("process_max_fds", "gauge", &[]),
@@ -82,17 +91,23 @@ fn the_catalogue_is_the_pinned_list() {
 fn a_running_process_shows_the_pinned_list() {
     let cluster = Cluster::new(1);
     cluster.produce(&numbered(0..10, 1));
-    let served = Served::start(cluster.member("g").args(["--statistics-interval", "100ms"])).ready();
+    let served = Served::start(cluster.member("g").args(["--statistics-interval", "500ms"])).ready();
     wait_for_records(&served.process, 10);
     served.wait_for("/metrics", 200, "kafka_consumer_broker_round_trip_seconds{");
-    served.wait_for("/metrics", 200, "kafka_consumer_lag_records{");
     // An error of the client gives the last name its first series.
     cluster.mock.all_down().unwrap();
-    let metrics = served.wait_for("/metrics", 200, "kafka_consumer_client_errors_total{");
+    let known = ["kafka_consumer_client_errors_total{", "kafka_consumer_lag_records{", "kafka_consumer_lag_seconds{"];
+    let all = |answer: &Response| known.iter().all(|series| answer.body.contains(series));
+    let metrics = http::wait_for(served.address, "/metrics", SOON, all).unwrap();
     assert!(metrics.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"), "{metrics:?}");
     // What nothing has happened to has no series yet.
     let (mut shown, mut listed) = (scraped(&metrics.body), pinned());
-    for rare in ["kafka_consumer_corrupt_batches_total", "kafka_consumer_skipped_records_total"] {
+    for rare in [
+        "kafka_consumer_certificate_expiry_timestamp_seconds",
+        "kafka_consumer_corrupt_batches_total",
+        "kafka_consumer_skipped_records_total",
+        "kafka_consumer_spans_total",
+    ] {
         assert!(listed.remove(rare).is_some() && shown.remove(rare).is_none(), "{rare}");
     }
     assert_eq!(shown, listed);
@@ -124,6 +139,8 @@ fn known_series_start_at_zero() {
     for series in zero {
         assert_eq!(sample(&metrics, &format!("kafka_consumer_{series}")), Some(0.0), "{series}\n{metrics}");
     }
+    let info = r#"kafka_consumer_info{client_id="kafka-consumer",group="",group_protocol=""}"#;
+    assert_eq!(sample(&metrics, info), Some(1.0), "{metrics}");
     // A lag that is not known yet is no lag of zero.
     assert_eq!(sample(&metrics, r#"kafka_consumer_lag_records{partition="0",topic="test"}"#), None, "{metrics}");
 }
@@ -156,6 +173,88 @@ fn counters_are_what_was_logged_and_the_lag_goes_to_zero() {
     served.wait_for_at_least("kafka_consumer_commit_seconds_count", 1.0);
     assert_eq!(number(r#"commits_total{result="error"}"#), 0.0);
     stop(served.process, Signal::TERM, 0);
+}
+
+/// Reads a pipe to its end, a batch at a time with a pause before each.
+fn read_slowly(mut reader: PipeReader, pause: Duration) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 64 * 1024];
+        while reader.read(&mut buffer).unwrap() > 0 {
+            std::thread::sleep(pause);
+        }
+    })
+}
+
+#[test]
+fn a_lag_that_nobody_can_know_any_more_disappears() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&numbered(0..3, 1));
+    let (reader, writer) = std::io::pipe().unwrap();
+    let flags = ["--statistics-interval", "300ms", "--client-id", "mine"];
+    let served = Served::start(cluster.member("g").args(flags).stdout(writer)).ready();
+    let of = |name: &str| format!(r#"kafka_consumer_{name}{{partition="0",topic="test"}}"#);
+    served.wait_for_metric(&of("records_total"), Some(3.0));
+    served.wait_for_metric(&of("lag_records"), Some(0.0));
+    served.wait_for_metric(&of("lag_seconds"), Some(0.0));
+    served.wait_for_metric("kafka_consumer_ready", Some(1.0));
+    let info = r#"kafka_consumer_info{client_id="mine",group="g",group_protocol="consumer"}"#;
+    assert_eq!(served.metric(info), Some(1.0));
+    // Nobody reads: the loop stands still in a write, and with it the statistics.
+    let records = more_than_a_pipe();
+    cluster.produce(&records);
+    served.wait_for_metric(&of("lag_records"), None);
+    assert_eq!(served.metric(&of("lag_seconds")), None);
+    let written = served.metric(&of("records_total")).unwrap();
+    assert!(written < 3.0 + records.len() as f64, "it does not stand still");
+    // Read again, it goes on and knows its lag again.
+    let read = read_slowly(reader, Duration::ZERO);
+    served.wait_for_metric(&of("records_total"), Some(3.0 + records.len() as f64));
+    served.wait_for_metric(&of("lag_records"), Some(0.0));
+    stop(served.process, Signal::TERM, 0);
+    read.join().unwrap();
+}
+
+#[test]
+fn a_backlog_is_as_old_as_its_records_until_it_is_read() {
+    let cluster = Cluster::new(1);
+    let an_hour_ago = common::text::epoch_us() / 1000 - 3_600_000;
+    let backlog = || more_than_a_pipe().into_iter().map(|record| record.timestamp(an_hour_ago));
+    cluster.produce(&backlog().chain(backlog()).chain(backlog()).chain(backlog()).collect::<Vec<_>>());
+    let (reader, writer) = std::io::pipe().unwrap();
+    let read = read_slowly(reader, Duration::from_millis(50));
+    let served = Served::start(cluster.member("g").args(["--statistics-interval", "100ms"]).stdout(writer));
+    let seconds = r#"kafka_consumer_lag_seconds{partition="0",topic="test"}"#;
+    served.wait_for_at_least(seconds, 3600.0);
+    served.wait_for_metric(seconds, Some(0.0));
+    stop(served.process, Signal::TERM, 0);
+    read.join().unwrap();
+}
+
+#[test]
+fn a_consumer_without_a_broker_is_not_ready_in_the_metrics_either() {
+    let served = Served::start(crate::support::consumer().args(["-b", crate::support::NOWHERE, "-p", "0"]));
+    assert_eq!(served.metric("kafka_consumer_ready"), Some(0.0));
+}
+
+#[test]
+fn openmetrics_is_spoken_to_whoever_asks_for_it() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&numbered(0..3, 1));
+    let served = Served::start(cluster.member("g")).ready();
+    wait_for_records(&served.process, 3);
+    let accept = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3";
+    let answer = http::get_with(served.address, "/metrics", &[("Accept", accept)]).unwrap();
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8";
+    assert_eq!(answer.header("content-type"), Some(kind), "{answer:?}");
+    for line in [
+        "# TYPE kafka_consumer_records counter",
+        r#"kafka_consumer_end_to_end_latency_seconds_bucket{le="1.0"} "#,
+        r#"kafka_consumer_end_to_end_latency_seconds_bucket{le="+Inf"} 3"#,
+        "kafka_consumer_ready 1.0",
+    ] {
+        assert!(answer.body.lines().any(|found| found.starts_with(line)), "{line}\n{}", answer.body);
+    }
+    assert!(answer.body.ends_with("\n# EOF\n"), "{}", answer.body);
 }
 
 #[test]

@@ -40,6 +40,20 @@ fn it_adds_up_at_every_moment() {
 }
 
 #[test]
+fn the_metric_of_unsent_messages_is_what_the_report_says() {
+    let ledger = ledger(Some(9));
+    for _ in 0..4 {
+        ledger.hand_over();
+    }
+    ledger.undelivered(RDKafkaErrorCode::PurgeQueue, false, "test", 0);
+    ledger.undelivered(RDKafkaErrorCode::PurgeInflight, true, "test", 0);
+    ledger.not_taken(RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
+    assert_eq!(ledger.metrics.unsent.get(), 2, "what is still to be sent does not count");
+    assert_eq!((ledger.close().unsent, ledger.metrics.unsent.get()), (7, 7));
+    assert_eq!((ledger.close().unsent, ledger.metrics.unsent.get()), (7, 7), "a second look changes nothing");
+}
+
+#[test]
 fn what_is_in_flight_at_the_end_failed() {
     let ledger = ledger(Some(3));
     ledger.hand_over();

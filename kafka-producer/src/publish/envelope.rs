@@ -1,6 +1,7 @@
-//! The headers of a message: the stamp that ties it to its run, in front of its own.
+//! The headers of a message: the stamp that ties it to its run and the context of its trace, in front of its own.
 
 use common::stamp;
+use common::telemetry::traceparent::TRACEPARENT;
 use rdkafka::message::{Header, OwnedHeaders};
 
 use crate::source::Message;
@@ -16,18 +17,28 @@ impl Envelope {
         Self { stamp }
     }
 
-    /// The headers of one message; `None` when it has none, which saves librdkafka an allocation.
-    pub fn wrap(&mut self, sequence: u64, sent_us: i64, message: &Message) -> Option<OwnedHeaders> {
-        let own = message.headers().count();
-        let mut list = match &mut self.stamp {
-            None if own == 0 => return None,
-            None => OwnedHeaders::new_with_capacity(own),
-            Some(stamp) => {
-                let value = Some(stamp.write(sequence, sent_us, message.key(), message.value()));
-                OwnedHeaders::new_with_capacity(own + 1).insert(Header { key: stamp::HEADER, value })
-            }
-        };
-        for (key, value) in message.headers() {
+    /// The headers of one message; `None` when it has none, which saves librdkafka an allocation. `traceparent` replaces the one
+    /// that the message brings.
+    pub fn wrap(
+        &mut self,
+        sequence: u64,
+        sent_us: i64,
+        message: &Message,
+        traceparent: Option<&[u8]>,
+    ) -> Option<OwnedHeaders> {
+        let count = message.headers().count() + usize::from(self.stamp.is_some()) + usize::from(traceparent.is_some());
+        if count == 0 {
+            return None;
+        }
+        let mut list = OwnedHeaders::new_with_capacity(count);
+        if let Some(stamp) = &mut self.stamp {
+            let value = Some(stamp.write(sequence, sent_us, message.key(), message.value()));
+            list = list.insert(Header { key: stamp::HEADER, value });
+        }
+        if traceparent.is_some() {
+            list = list.insert(Header { key: TRACEPARENT, value: traceparent });
+        }
+        for (key, value) in message.headers().filter(|(key, _)| traceparent.is_none() || *key != TRACEPARENT) {
             list = list.insert(Header { key, value });
         }
         Some(list)

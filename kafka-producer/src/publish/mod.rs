@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use common::health::Health;
 use common::kafka::ClientState;
 use common::shutdown::Deadline;
+use common::telemetry::Tracer;
 use common::verdict::Verdict;
 
 use crate::config::Config;
@@ -24,6 +25,7 @@ use crate::ledger::Ledger;
 use crate::metrics::ProducerMetrics;
 use crate::source::Source;
 use crate::stop::Stop;
+use crate::traces::Traces;
 pub use client::Client;
 use identity::Identity;
 
@@ -48,6 +50,8 @@ pub struct Publisher<'a> {
     pub health: &'a Health,
     /// When to end early.
     pub stop: Stop,
+    /// Takes spans, if there are traces.
+    pub tracer: Option<&'a Tracer>,
 }
 
 /// Why no further message is sent.
@@ -77,7 +81,12 @@ impl Publisher<'_> {
     /// Publishes the run. Blocks until the verdict is known. The client is left in `kept`: to drop it can hang, which must not
     /// hold up the verdict.
     pub fn run(&self, kept: &mut Option<Client>, source: &mut Source) -> Verdict {
-        let context = Context::new(Arc::clone(&self.client), Deliveries { ledger: Arc::clone(&self.ledger) });
+        let traces = self.tracer.map(|tracer| Traces::new(tracer.clone(), self.config));
+        let deliveries = Deliveries {
+            ledger: Arc::clone(&self.ledger),
+            traces: traces.as_ref().map(|traces| Arc::clone(&traces.open)),
+        };
+        let context = Context::new(Arc::clone(&self.client), deliveries);
         let client = match Client::start(context, self.config) {
             Ok(client) => &*kept.insert(client),
             Err(verdict) => return verdict,
@@ -98,7 +107,7 @@ impl Publisher<'_> {
             "publishing starts"
         );
         self.ledger.begin();
-        let end = self.send_all(client, source);
+        let end = self.send_all(client, source, traces);
         let all_sent = matches!(end, End::Done);
         let mut ended = self.drain(client, end);
         if self.config.transactional {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use common::exit::Exit;
 use common::kafka::error::code;
 use common::kafka::topic::{self, Known};
+use common::telemetry::traceparent::BYTES;
 use common::verdict::Verdict;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::OwnedHeaders;
@@ -15,13 +16,14 @@ use super::envelope::Envelope;
 use super::{End, NAP, PAUSE, Publisher, SILENCE};
 use crate::config::with_causes;
 use crate::source::{Clock, Filled, Message, Source};
+use crate::traces::Traces;
 
 /// Messages between two looks of the sending thread at the delivery reports.
 const SERVE_EVERY: u64 = 64;
 
 impl Publisher<'_> {
     /// Sends message after message until there are no more, or a reason to end.
-    pub(super) fn send_all(&self, client: &Client, source: &mut Source) -> End {
+    pub(super) fn send_all(&self, client: &Client, source: &mut Source, mut traces: Option<Traces>) -> End {
         let limit = self.config.own_messages();
         let started = self.ledger.started;
         let began = Instant::now();
@@ -52,8 +54,10 @@ impl Publisher<'_> {
                 self.ledger.request(nth + 1);
             }
             let sent = due.unwrap_or(clock.now()).saturating_duration_since(started).as_micros() as usize;
-            let headers = envelope.wrap(sequence, clock.us(), &message);
-            if let Err(end) = self.send(client, &message, headers, sent) {
+            let traced = traces.as_mut().map(|traces| traces.begin(&message, sent));
+            let header = traced.as_ref().and_then(|traced| traced.header.as_ref());
+            let headers = envelope.wrap(sequence, clock.us(), &message, header.map(<[u8; BYTES]>::as_slice));
+            if let Err(end) = self.send(client, &message, headers, traced.map_or(sent, |traced| traced.opaque)) {
                 return end;
             }
             if nth % SERVE_EVERY == 0 {
@@ -91,11 +95,13 @@ impl Publisher<'_> {
                     client.serve(PAUSE);
                     self.health.progress();
                     if let Some(end) = self.reason_to_end_waiting(Instant::now()) {
+                        client.producer.context().handler.give_up(again.delivery_opaque, code);
                         return Err(end);
                     }
                     record = again;
                 }
                 code => {
+                    client.producer.context().handler.give_up(again.delivery_opaque, code);
                     if let (RDKafkaErrorCode::Fatal, Some(fatal)) = (code, client.producer.client().fatal_error()) {
                         self.ledger.hand_back();
                         return Err(End::Failed(self.fatal(fatal)));

@@ -9,5 +9,8 @@ mod delivery;
 mod faults;
 mod input;
 mod life;
+mod otlp;
 mod pipes;
+mod pushgateway;
 mod support;
+mod traces;

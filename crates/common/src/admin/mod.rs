@@ -4,22 +4,22 @@ mod accept;
 mod connection;
 
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use prometheus::Registry;
 
 use crate::args::Listen;
 use crate::health::Health;
-use crate::metrics::{HttpMetrics, Program, scrape};
+use crate::metrics::{HttpMetrics, Page, Program};
 
-/// Prometheus' text format.
+/// Prometheus' text format, or OpenMetrics for whoever prefers it.
 pub const METRICS: &str = "/metrics";
 /// 200 while the work loop moves, else 503 with the reason: Kubernetes restarts the pod.
 pub const LIVEZ: &str = "/livez";
@@ -30,6 +30,16 @@ pub const VERSION: &str = "/version";
 /// All routes.
 pub const ROUTES: [&str; 4] = [METRICS, LIVEZ, READYZ, VERSION];
 
+/// What a program adds to the admin server.
+#[derive(Default)]
+pub struct Routes {
+    /// Routes beside those that both programs have.
+    pub router: Router,
+    /// Work that goes on beside the server, on its thread, for as long as it serves: what a page has to measure all the time.
+    /// It must neither block nor end the process.
+    pub beside: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
 /// How long `healthcheck` waits for an answer.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -37,7 +47,7 @@ const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Admin {
     /// The metrics to be scraped.
-    pub registry: Registry,
+    pub page: Page,
     /// Counts the requests.
     pub http: HttpMetrics,
     /// The health to be told.
@@ -73,12 +83,15 @@ pub fn router(admin: Admin, routes: Router) -> Router {
 }
 
 /// Serves the routes, and those of the program itself, until the process ends.
-pub fn start(listener: TcpListener, admin: Admin, routes: Router) {
+pub fn start(listener: TcpListener, admin: Admin, routes: Routes) {
     match listener.local_addr() {
         Ok(address) => tracing::info!(event = "admin_listening", %address, "admin server listens"),
         Err(error) => tracing::error!(event = "admin_failed", "the admin server's address is unknown: {error}"),
     }
-    let router = router(admin, routes);
+    let router = router(admin, routes.router);
+    if let Some(beside) = routes.beside {
+        tokio::spawn(beside);
+    }
     tokio::spawn(async move {
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => accept::serve(listener, router).await,
@@ -116,8 +129,9 @@ pub fn healthcheck(listen: Listen) -> Result<(), String> {
     Err(format!("{url}: {}: {}", response.status(), reason.trim()))
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    match scrape(&admin.registry) {
+async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
+    let accept: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    match admin.page.answer(&accept.join(",")) {
         Ok((content_type, body)) => ([(header::CONTENT_TYPE, content_type)], body).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
@@ -164,12 +178,7 @@ mod tests {
             Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into(), openssl: "3" };
         let mut metrics = Metrics::new("test", &program).unwrap();
         let http = HttpMetrics::new(&mut metrics, &ROUTES).unwrap();
-        Admin {
-            registry: metrics.registry().clone(),
-            http,
-            health: Health::new(Duration::from_secs(60), "starting"),
-            program,
-        }
+        Admin { page: metrics.page(), http, health: Health::new(Duration::from_secs(60), "starting"), program }
     }
 
     fn own() -> Router {
@@ -195,6 +204,26 @@ mod tests {
         let count = |path: &str, status: &str| admin.http.requests.with_label_values(&[path, status]).get();
         let counts = [count(READYZ, "200"), count(READYZ, "503"), count("/own", "200"), count("other", "404")];
         assert_eq!(counts, [1, 1, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn metrics_come_in_the_format_that_was_asked_for() {
+        let answer = async |accept: &[&str]| {
+            let mut request = axum::http::Request::get(METRICS);
+            for accept in accept {
+                request = request.header(header::ACCEPT, *accept);
+            }
+            let response = router(admin(), own()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let kind = response.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
+            let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            (kind, String::from_utf8(body.to_vec()).unwrap())
+        };
+        let (kind, body) = answer(&[]).await;
+        assert!(kind.starts_with("text/plain; version=0.0.4") && !body.contains("# EOF"), "{kind}\n{body}");
+        let (kind, body) = answer(&["text/plain;q=0.5", "application/openmetrics-text"]).await;
+        assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"), "{kind}");
+        assert!(body.contains("# TYPE process_cpu_seconds counter\nprocess_cpu_seconds_total "), "{body}");
+        assert!(body.ends_with("# EOF\n"), "{body}");
     }
 
     #[test]

@@ -54,26 +54,51 @@ fn server(address: &str, tls: bool) -> Result<&str, String> {
 /// # Errors
 /// What is wrong with it, and the right form.
 pub fn token_url(url: &str) -> Result<(), String> {
-    const FORM: &str = "expected a URL such as https://HOST/PATH";
+    let (form, secret) = ("expected a URL such as https://HOST/PATH", "KAFKA_OAUTH_CLIENT_SECRET");
+    http_url(url, form, &["KAFKA_OAUTH_CLIENT_ID", secret])
+}
+
+/// Checks the URL of a receiver of traces.
+///
+/// # Errors
+/// What is wrong with it, and the right form.
+pub fn otlp_url(url: &str) -> Result<(), String> {
+    http_url(url, "expected a URL such as http://HOST:4318", &["OTEL_EXPORTER_OTLP_HEADERS"])
+}
+
+/// Checks the URL of a Pushgateway, to which the path of a group is added. `login` are the settings for user and password.
+///
+/// # Errors
+/// What is wrong with it, and the right form.
+pub fn gateway_url(url: &str, login: &[&str]) -> Result<(), String> {
+    const FORM: &str = "expected a URL such as http://HOST:9091";
+    http_url(url, FORM, login)?;
+    if url.contains(['?', '#']) {
+        return Err(format!("the URL has a query, behind which no path can be added: {FORM}"));
+    }
+    if url.split_once("://").is_some_and(|(_, rest)| rest.contains("/metrics/")) {
+        return Err(format!("the URL has the path of a group, which is added: {FORM}"));
+    }
+    Ok(())
+}
+
+/// Checks a URL. `secrets` are the settings for what does not belong into it.
+fn http_url(url: &str, form: &str, secrets: &[&str]) -> Result<(), String> {
+    let secrets = secrets.join(" and ");
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let Some(rest) = rest else { return Err("expected a URL that starts with https:// or http://".to_owned()) };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if url.contains('@') || has_login(authority) {
-        return Err(format!(
-            "a user and password do not belong into the URL, which is printed: {FORM}, and KAFKA_OAUTH_CLIENT_ID and \
-             KAFKA_OAUTH_CLIENT_SECRET"
-        ));
+        return Err(format!("a user and password do not belong into the URL, which is printed: {form}, and {secrets}"));
     }
     if rest.contains(|character: char| character.is_whitespace() || character.is_control() || character == '\\') {
-        return Err(format!("the URL has a character that must not be in one: {FORM}"));
+        return Err(format!("the URL has a character that must not be in one: {form}"));
     }
     let query = rest.split_once('?').map_or("", |(_, query)| query);
     if query.split('&').any(|field| is_secret(&field.split('=').next().unwrap_or_default().to_ascii_lowercase())) {
-        return Err(format!(
-            "a secret does not belong into the URL, which is printed: {FORM}, and KAFKA_OAUTH_CLIENT_SECRET"
-        ));
+        return Err(format!("a secret does not belong into the URL, which is printed: {form}, and {secrets}"));
     }
-    host_and_port(authority).map(|_| ()).map_err(|reason| format!("{reason}: {FORM}"))
+    host_and_port(authority).map(|_| ()).map_err(|reason| format!("{reason}: {form}"))
 }
 
 /// Whether an address has a user or password in it, also where its marks are written as a URL writes them.
@@ -236,6 +261,25 @@ mod tests {
         ] {
             let error = token_url(url).err().unwrap_or_default();
             assert!(error.contains("KAFKA_OAUTH_CLIENT_SECRET") && !error.contains("ter2"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn gateway_urls() {
+        let login = ["--pushgateway-username", "PRODUCER_PUSHGATEWAY_PASSWORD"];
+        for good in ["http://localhost:9091", "https://gateway.example/prefix/", "http://[::1]:9091/"] {
+            assert_eq!(gateway_url(good, &login), Ok(()), "{good}");
+        }
+        for (bad, says) in [
+            ("localhost:9091", "https:// or http://"),
+            ("http://user:hunter2@gateway:9091", "--pushgateway-username and PRODUCER_PUSHGATEWAY_PASSWORD"),
+            ("http://user%3Ahunter2%40gateway:9091", "PRODUCER_PUSHGATEWAY_PASSWORD"),
+            ("http://gateway:9091?x=1", "a query"),
+            ("http://gateway:9091/metrics/job/x", "the path of a group"),
+            ("http://gateway:port", "1 to 65535"),
+        ] {
+            let error = gateway_url(bad, &login).err().unwrap_or_default();
+            assert!(error.contains(says) && !error.contains("hunter2"), "{bad}: {error}");
         }
     }
 

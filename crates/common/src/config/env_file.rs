@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Problems;
-use super::variables::{is_known, similar};
+use super::variables::{is_known, is_of_others, similar};
 
 /// Returns the variables of an env file, or `None` when there is no such file.
 pub(super) fn read(path: &Path, problems: &mut Problems) -> Option<BTreeMap<String, String>> {
@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path, problems: &mut Problems) -> Option<BTreeMap<Stri
                 continue;
             }
         };
-        if !is_known(name) {
+        if !is_known(name) && !is_of_others(name) {
             let hint = similar(name).map_or(String::new(), |known| format!("; was {known} meant?"));
             problems.add(format!("{shown}: line {number}: {name} is not a setting of either program{hint}"));
         }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub use super::variables::known_variables;
-use super::variables::{is_known, similar};
+use super::variables::{is_known, is_of_others, similar};
 use super::{Problems, Secret, env_file};
 
 /// Names the folder of the env files; the working folder by default. A variable only, as it is needed before the flags.
@@ -53,6 +53,17 @@ pub struct SecretVariable {
     pub help: &'static str,
     /// The librdkafka property it becomes, where it becomes one.
     pub property: Option<&'static str>,
+}
+
+/// A setting that is a variable only, because it is not ours to name: OpenTelemetry's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlainVariable {
+    /// The variable.
+    pub name: &'static str,
+    /// What counts when it is not set; empty when that is nothing, or told by `help`.
+    pub default: &'static str,
+    /// What it is for, one line.
+    pub help: &'static str,
 }
 
 struct Layer {
@@ -140,10 +151,12 @@ impl Layers {
     /// Others that start with `KAFKA_` are normal: Kubernetes sets `KAFKA_PORT` and its like for a Service `kafka`.
     pub fn near_misses(&self) -> Vec<String> {
         let environment = self.layers.iter().filter(|layer| layer.origin == Origin::Environment);
-        let prefixes = ["KAFKA_", "PRODUCER_", "CONSUMER_", "ADMIN_"];
+        let prefixes = ["KAFKA_", "PRODUCER_", "CONSUMER_", "ADMIN_", "OTEL_"];
         environment
             .flat_map(|layer| layer.variables.keys())
-            .filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)) && !is_known(name))
+            .filter(|name| {
+                prefixes.iter().any(|prefix| name.starts_with(prefix)) && !is_known(name) && !is_of_others(name)
+            })
             .filter_map(|name| Some(format!("the variable {name} is not known; was {} meant?", similar(name)?)))
             .collect()
     }

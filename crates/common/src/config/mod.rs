@@ -15,7 +15,7 @@ pub mod show;
 pub mod units;
 mod variables;
 
-pub use layers::{Layers, Origin, SecretVariable};
+pub use layers::{Layers, Origin, PlainVariable, SecretVariable};
 pub use properties::Properties;
 pub use secret::Secret;
 

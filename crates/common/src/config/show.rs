@@ -7,7 +7,7 @@ use clap::{ArgMatches, Command};
 
 use super::address::has_login;
 use super::secret::{REDACTED, without_credentials};
-use super::{Layers, Origin, Problems, Properties, SecretVariable, list};
+use super::{Layers, Origin, PlainVariable, Problems, Properties, SecretVariable, list};
 
 /// The id of `-X`, whose values are properties.
 const RAW_PROPERTIES: &str = "property";
@@ -19,6 +19,7 @@ pub fn settings(
     command: &Command,
     matches: &ArgMatches,
     layers: &Layers,
+    plain: &[PlainVariable],
     secrets: &[SecretVariable],
     properties: &Properties,
 ) -> String {
@@ -40,6 +41,13 @@ pub fn settings(
         let value =
             arg.get_value_delimiter().map_or_else(|| values.concat(), |separator| list::join(&values, separator));
         lines.push((variable.to_owned(), value, origin));
+    }
+    for variable in plain {
+        let (value, origin) = match layers.get(variable.name) {
+            Some((value, origin)) => (without_credentials(value), origin.to_string()),
+            None => (variable.default.to_owned(), Origin::Default.to_string()),
+        };
+        lines.push((variable.name.to_owned(), value, origin));
     }
     // Their problems were reported when the configuration was made.
     let mut problems = Problems::new();

@@ -13,6 +13,13 @@ pub(super) fn is_known(name: &str) -> bool {
     known_variables().any(|known| known == name)
 }
 
+/// Whether a variable is one of OpenTelemetry's for metrics, logs or other languages: these are set for a whole cluster, and
+/// concern neither program.
+pub(super) fn is_of_others(name: &str) -> bool {
+    let is_close = || similar(name).is_some_and(|known| known.starts_with("OTEL_"));
+    name.starts_with("OTEL_BLRP_") || (name.starts_with("OTEL_") && !is_close())
+}
+
 /// The known name that differs in a typing error only.
 pub(super) fn similar(name: &str) -> Option<&'static str> {
     known_variables()

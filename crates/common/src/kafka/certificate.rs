@@ -97,7 +97,7 @@ fn names(certificate: &X509Ref) -> String {
     if names.is_empty() { name(certificate) } else { names.join(", ") }
 }
 
-fn name(certificate: &X509Ref) -> String {
+pub(super) fn name(certificate: &X509Ref) -> String {
     common_name(certificate).unwrap_or_else(|| "a subject without a name".to_owned())
 }
 

@@ -5,9 +5,9 @@ mod certificate;
 pub mod context;
 pub mod defaults;
 pub mod error;
+pub mod expiry;
 #[cfg(test)]
 mod fakes;
-pub mod headers;
 mod login;
 mod names;
 pub mod native;

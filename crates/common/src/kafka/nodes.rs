@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::statistics::{Statistics, Window};
 use crate::metrics::ClientMetrics;
 
-const QUANTILES: [&str; 2] = ["0.5", "0.99"];
+/// Of the round-trip times. Not as a `quantile`, which is the label of a summary only.
+const STATS: [&str; 2] = ["p50", "p99"];
 
 /// The nodes that have series.
 #[derive(Default)]
@@ -33,16 +34,16 @@ impl Nodes {
         for gone in self.0.keys().filter(|id| !nodes.contains_key(id)).map(ToString::to_string) {
             // Absent where a node never had a round trip.
             let _ = metrics.broker_up.remove_label_values(&[&gone]);
-            for quantile in QUANTILES {
-                let _ = metrics.round_trip.remove_label_values(&[gone.as_str(), quantile]);
+            for stat in STATS {
+                let _ = metrics.round_trip.remove_label_values(&[gone.as_str(), stat]);
             }
         }
         for (id, node) in &nodes {
             let id = id.to_string();
             metrics.broker_up.with_label_values(&[&id]).set(i64::from(node.is_up));
             let Some(rtt) = node.round_trip else { continue };
-            for (quantile, micros) in QUANTILES.into_iter().zip([rtt.p50, rtt.p99]) {
-                metrics.round_trip.with_label_values(&[id.as_str(), quantile]).set(micros as f64 / 1e6);
+            for (stat, micros) in STATS.into_iter().zip([rtt.p50, rtt.p99]) {
+                metrics.round_trip.with_label_values(&[id.as_str(), stat]).set(micros as f64 / 1e6);
             }
         }
         self.0 = nodes;

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::client::OAuthToken;
 use serde::Deserialize;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
+use ureq::tls::{TlsConfig, TlsProvider};
 
 use crate::connection::Oauth;
+use crate::tls;
 
 /// A token endpoint that hangs is given up after this long.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -83,7 +84,7 @@ impl TokenSource {
     /// # Errors
     /// When the certificate authorities cannot be read.
     pub fn new(oauth: Oauth) -> Result<Self, String> {
-        let roots = certificate_authorities(&oauth)?;
+        let roots = tls::authorities(&oauth.token_url, oauth.ca_location.as_deref(), "KAFKA_SSL_CA_LOCATION")?;
         let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(roots).build();
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
@@ -223,30 +224,6 @@ fn fresh(state: &State) -> Option<OAuthToken> {
         principal_name: token.token.principal_name.clone(),
         lifetime_ms: token.token.lifetime_ms,
     })
-}
-
-/// The authorities given, else the system's, wherever the distribution keeps them.
-fn certificate_authorities(oauth: &Oauth) -> Result<RootCerts, String> {
-    if !oauth.token_url.starts_with("https://") {
-        return Ok(RootCerts::PlatformVerifier);
-    }
-    let path = match &oauth.ca_location {
-        Some(path) => path.clone(),
-        None => openssl_probe::probe()
-            .cert_file
-            .ok_or("no certificate authorities found on this system: set KAFKA_SSL_CA_LOCATION")?,
-    };
-    let pem = std::fs::read(&path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
-    let certificates: Vec<Certificate<'static>> = ureq::tls::parse_pem(&pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if certificates.is_empty() {
-        return Err(format!("{}: holds no certificate in PEM form", path.display()));
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
 }
 
 /// Credentials of the Basic scheme are form-encoded first (RFC 6749, section 2.3.1).

@@ -10,6 +10,9 @@ use serde::Deserialize;
 /// One emission of the statistics.
 #[derive(Debug, Deserialize)]
 pub struct Statistics<'a> {
+    /// Microseconds from the client's creation to the moment they were taken.
+    #[serde(default)]
+    pub age: Option<u64>,
     /// By name; includes bootstrap addresses and logical brokers such as the group's coordinator.
     #[serde(borrow, default)]
     pub brokers: HashMap<Cow<'a, str>, Broker<'a>>,

@@ -16,15 +16,16 @@ mod subcommands;
 mod surroundings;
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Command, FromArgMatches};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::admin::Router;
+use crate::admin::Routes;
 use crate::args::{Given, Listen, LogArgs};
-use crate::config::{Layers, Problems, Properties};
+use crate::config::{Layers, Problems, Properties, SecretVariable};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::health::Health;
@@ -33,6 +34,7 @@ use crate::kafka::promises::Weakness;
 use crate::metrics::{self, ClientMetrics, HttpMetrics, LogMetrics, Metrics};
 use crate::report::{Outlet, Report};
 use crate::shutdown::Shutdown;
+use crate::telemetry::{self, SpanMetrics, Tracer};
 use crate::verdict::Verdict;
 
 pub use flags::{NotRun, Said, said, variables, version};
@@ -62,6 +64,11 @@ pub trait Program: 'static {
 
     /// The settings that the runner itself needs.
     fn settings(config: &Self::Config) -> Settings<'_>;
+
+    /// The program's own secrets, beside those of a connection.
+    fn secrets() -> &'static [SecretVariable] {
+        &[]
+    }
 
     /// Registers all metrics.
     ///
@@ -98,6 +105,8 @@ pub struct Settings<'a> {
     pub termination_log: &'a Path,
     /// Where people and scripts look for the report.
     pub outlet: Outlet,
+    /// Traces, if there are any.
+    pub traces: Option<&'a telemetry::Settings>,
 }
 
 /// A program's metrics, those of the work and those that both programs have.
@@ -112,6 +121,8 @@ pub struct Registered<M> {
     pub http: HttpMetrics,
     /// Of the log.
     pub log: LogMetrics,
+    /// Of traces.
+    pub spans: SpanMetrics,
 }
 
 /// What the runner gives to the work.
@@ -124,14 +135,16 @@ pub struct Parts<M> {
     pub health: Health,
     /// Tells the work to end, and by when.
     pub shutdown: Shutdown,
+    /// Takes spans, if there are traces.
+    pub tracer: Option<Tracer>,
 }
 
 /// The work, ready to run.
 pub struct Job {
     /// The counts of the run. `None` for work without a report, such as a dry run.
     pub account: Option<Arc<dyn Account>>,
-    /// Routes of the admin server beside those that both programs have.
-    pub routes: Router,
+    /// What the program adds to the admin server.
+    pub routes: Routes,
     /// The work. It ends by one of the methods of [`Finish`].
     pub run: Box<dyn FnOnce(Finish) + Send>,
 }
@@ -145,7 +158,16 @@ pub trait Account: Send + Sync {
     /// What a run that is ended by force now has done so far, such as `10 of 20 messages acknowledged`; `None` when nothing is
     /// left to do.
     fn undone(&self) -> Option<String>;
+
+    /// What is left to be told to others when the report has been shown, if anything. Not to outlast two seconds.
+    fn farewell(&self, exit: Exit) -> Option<Farewell> {
+        let _ = exit;
+        None
+    }
 }
+
+/// What a process does last. It must end by itself.
+pub type Farewell = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How the work hands its end over. Dropped unused, as by a panic, it counts as a failure.
 pub struct Finish {

@@ -14,12 +14,14 @@ use crate::config::{Layers, Problems};
 use crate::connection::Oauth;
 use crate::exit::Exit;
 use crate::health::Health;
+use crate::kafka::expiry;
 use crate::kafka::oauth::TokenSource;
 use crate::kafka::promises::{self, Weakness};
 use crate::kafka::{self, ClientState};
 use crate::logging::{self, Lines};
 use crate::metrics::ClientMetrics;
 use crate::shutdown::Shutdown;
+use crate::telemetry::Tracer;
 
 /// Work that is ready, with what the main thread watches it by.
 pub(super) struct Ready {
@@ -57,7 +59,8 @@ pub(super) fn prepare<P: Program>(lines: &Lines, shutdown: &Shutdown) -> Result<
     problems.note(logging::start(P::log(&args), filter, lines));
     let config = P::configure(&args, Given(flags), &layers, &mut problems);
     if only_show {
-        let shown = subcommands::config(&command, flags, &layers, P::settings(&config).properties, &early);
+        let properties = P::settings(&config).properties;
+        let shown = subcommands::config(&command, flags, &layers, properties, P::secrets(), &early);
         return Err(if refused(&problems, &early) { Exit::Usage } else { shown });
     }
     if refused(&problems, &early) {
@@ -102,16 +105,27 @@ fn assemble<P: Program>(
     shutdown: &Shutdown,
 ) -> Result<(Surroundings, Job), String> {
     let registered = P::register(&what_runs).map_err(|error| error.to_string())?;
-    let Registered { metrics, work, client, http, log } = registered;
+    let Registered { metrics, work, client, http, log, spans } = registered;
     lines.count_dropped(log.dropped);
-    let Settings { listen, connection, subject, drain_timeout, stall_limit, endless, termination_log, outlet, .. } =
-        P::settings(&config);
+    let Settings {
+        listen,
+        connection,
+        properties,
+        subject,
+        drain_timeout,
+        stall_limit,
+        endless,
+        termination_log,
+        outlet,
+        traces,
+        ..
+    } = P::settings(&config);
+    let tracer = traces.cloned().map(|traces| Tracer::start(traces, P::VERSION, &spans)).transpose()?;
     let health = Health::new(stall_limit, "starting: no broker has answered yet");
     let listener = admin::bind(listen)?;
-    let admin = listener.map(|listener| {
-        let registry = metrics.registry().clone();
-        (listener, Admin { registry, http, health: health.clone(), program: what_runs })
-    });
+    let admin = listener
+        .map(|listener| (listener, Admin { page: metrics.page(), http, health: health.clone(), program: what_runs }));
+    expiry::watch(properties, client.certificate_expiry.clone());
     let client = client_state(subject, client, connection.oauth.clone())?;
     let mut surroundings = Surroundings {
         admin,
@@ -121,11 +135,12 @@ fn assemble<P: Program>(
         termination_log: termination_log.to_owned(),
         outlet,
         account: None,
-        routes: admin::Router::new(),
+        tracer: tracer.clone(),
+        routes: admin::Routes::default(),
     };
-    let job = P::start(config, Parts { client, metrics: work, health, shutdown: shutdown.clone() })?;
+    let mut job = P::start(config, Parts { client, metrics: work, health, shutdown: shutdown.clone(), tracer })?;
     surroundings.account = job.account.clone();
-    surroundings.routes = job.routes.clone();
+    surroundings.routes = std::mem::take(&mut job.routes);
     Ok((surroundings, job))
 }
 

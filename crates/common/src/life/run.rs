@@ -15,6 +15,7 @@ use crate::logging::Lines;
 use crate::outlet;
 use crate::report::Outlet;
 use crate::shutdown::{Shutdown, Signal};
+use crate::telemetry::LAST_FLUSH;
 use crate::verdict::Verdict;
 
 /// How long the start may go on after a signal, and the work after a second one.
@@ -129,19 +130,25 @@ impl Watch {
                     Some(Event::Verdict(verdict, shown)) => {
                         self.show(&verdict).await;
                         drop(shown);
-                        self.goodbye().await;
+                        let (last, farewell) = (self.last_spans(), self.farewell(verdict.exit));
+                        tokio::join!(last, farewell, goodbye(&mut self.events));
                         return verdict.exit;
                     }
-                    Some(Event::Ended(exit)) => return exit,
+                    Some(Event::Ended(exit)) => {
+                        self.farewell(exit).await;
+                        return exit;
+                    }
                     None => {
                         let verdict = Verdict::new(Exit::Incomplete, "the work ended by a panic: please report it");
                         self.show(&verdict).await;
+                        tokio::join!(self.last_spans(), self.farewell(verdict.exit));
                         return verdict.exit;
                     }
                 },
                 () = deadline => {
                     let verdict = self.left_behind();
                     self.show(&verdict).await;
+                    tokio::join!(self.last_spans(), self.farewell(verdict.exit));
                     return verdict.exit;
                 }
             }
@@ -168,7 +175,7 @@ impl Watch {
     /// The work starts; a signal may have come before it.
     fn ready(&mut self, mut surroundings: Surroundings) {
         if let Some((listener, admin)) = surroundings.admin.take() {
-            admin::start(listener, admin, surroundings.routes.clone());
+            admin::start(listener, admin, std::mem::take(&mut surroundings.routes));
         }
         if self.deadline.is_some() {
             surroundings.health.drain();
@@ -227,11 +234,46 @@ impl Watch {
         }
     }
 
-    /// Waits until the clients are gone, which may hang: nothing is lost by then.
-    async fn goodbye(mut self) {
-        let gone = async { while self.events.recv().await.is_some() {} };
-        if tokio::time::timeout(GOODBYE, gone).await.is_err() {
-            tracing::debug!(event = "left_behind", "the client did not close within {GOODBYE:?}");
+    /// Tells others how the run ended. After the report, which it must not delay.
+    fn farewell(&self, exit: Exit) -> impl Future<Output = ()> + use<> {
+        let account = self.surroundings.as_ref().and_then(|surroundings| surroundings.account.as_ref());
+        let farewell = account.and_then(|account| account.farewell(exit));
+        async move {
+            if let Some(farewell) = farewell {
+                farewell.await;
+            }
         }
+    }
+
+    /// Sends the last spans, on a thread that is left behind when it hangs. At the end of the drain there is no time left for it.
+    fn last_spans(&self) -> impl Future<Output = ()> + use<> {
+        let tracer = self.surroundings.as_ref().and_then(|surroundings| surroundings.tracer.clone());
+        let now = Instant::now();
+        let left = self.deadline.map_or(LAST_FLUSH, |deadline| deadline.saturating_duration_since(now));
+        let limit = left.min(LAST_FLUSH);
+        async move {
+            let Some(tracer) = tracer else { return };
+            let (done, flushed) = tokio::sync::oneshot::channel();
+            let flush = {
+                let tracer = tracer.clone();
+                move || {
+                    tracer.flush(limit);
+                    // The other end is gone when the time is over.
+                    let _ = done.send(());
+                }
+            };
+            let is_started = std::thread::Builder::new().name("last-spans".to_owned()).spawn(flush).is_ok();
+            if !is_started || tokio::time::timeout(limit, flushed).await.is_err() {
+                tracer.close();
+            }
+        }
+    }
+}
+
+/// Waits until the clients are gone, which may hang: nothing is lost by then.
+async fn goodbye(events: &mut UnboundedReceiver<Event>) {
+    let gone = async { while events.recv().await.is_some() {} };
+    if tokio::time::timeout(GOODBYE, gone).await.is_err() {
+        tracing::debug!(event = "left_behind", "the client did not close within {GOODBYE:?}");
     }
 }

@@ -6,8 +6,9 @@ use clap::{ArgMatches, Command};
 
 use super::early::Early;
 use crate::admin;
+use crate::args::traces::{TRACE_SECRETS, TRACES};
 use crate::args::{Listen, SECRETS};
-use crate::config::{Layers, Properties, show};
+use crate::config::{Layers, Properties, SecretVariable, show};
 use crate::exit::Exit;
 use crate::outlet;
 
@@ -22,9 +23,11 @@ pub(super) fn config(
     flags: &ArgMatches,
     layers: &Layers,
     properties: &Properties,
+    own_secrets: &[SecretVariable],
     early: &Early,
 ) -> Exit {
-    printed(outlet::print(&show::settings(command, flags, layers, &SECRETS, properties)), early)
+    let secrets = [SECRETS.as_slice(), &TRACE_SECRETS, own_secrets].concat();
+    printed(outlet::print(&show::settings(command, flags, layers, &TRACES, &secrets, properties)), early)
 }
 
 /// `healthcheck`: asks a running process whether it lives.

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Account;
-use crate::admin::{Admin, Router};
+use crate::admin::{Admin, Routes};
 use crate::health::Health;
 use crate::report::Outlet;
+use crate::telemetry::Tracer;
 
 /// What the main thread watches the work by, and what it tells of it.
 pub(super) struct Surroundings {
     /// The admin server's port, if there is one, and what it shows.
     pub admin: Option<(TcpListener, Admin)>,
-    /// Routes of the program itself.
-    pub routes: Router,
+    /// What the program adds to the admin server.
+    pub routes: Routes,
     /// Shared with the work and the admin server.
     pub health: Health,
     /// How long the work may take to end after a signal.
@@ -28,4 +29,6 @@ pub(super) struct Surroundings {
     pub outlet: Outlet,
     /// The counts of the run.
     pub account: Option<Arc<dyn Account>>,
+    /// Spans that wait to be sent.
+    pub tracer: Option<Tracer>,
 }

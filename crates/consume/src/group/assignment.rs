@@ -12,7 +12,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::placement::{Kind, Placement, Purpose, reset_to, shown};
 use super::{Group, REVOKE_COMMIT};
-use crate::metrics::RebalanceKind;
+use crate::board::RebalanceKind;
 use crate::settings::Subscription;
 
 impl Group<'_> {
@@ -205,6 +205,7 @@ impl Group<'_> {
         self.metrics.rebalances.with_label_values(&[kind.label()]).inc();
         let assigned = self.partitions.len();
         self.metrics.assigned.set(assigned as i64);
+        self.metrics.board.rebalanced(kind, count, assigned);
         tracing::info!(
             event = "rebalance",
             kind = kind.label(),

@@ -11,6 +11,7 @@ use common::kafka::native;
 use super::context::Context;
 use super::partitions::Partitions;
 use crate::metrics::LoopMetrics;
+use crate::sink::Commit;
 
 /// When commits are due, and how they went.
 pub(crate) struct Commits {
@@ -20,16 +21,30 @@ pub(crate) struct Commits {
     last: Instant,
     /// Since when no commit has succeeded that was tried, and how the last one failed.
     failing: Option<(Instant, String)>,
+    /// Answered, and not yet taken by [`Commits::take_answered`].
+    answered: Option<Commit>,
 }
 
 impl Commits {
     pub fn new(consumer: Arc<BaseConsumer<Context>>, metrics: LoopMetrics, interval: Duration) -> Self {
-        Self { native: native::Commits::new(consumer), metrics, interval, last: Instant::now(), failing: None }
+        Self {
+            native: native::Commits::new(consumer),
+            metrics,
+            interval,
+            last: Instant::now(),
+            failing: None,
+            answered: None,
+        }
     }
 
     /// Since when every commit has failed, and how the last one did.
     pub fn failing(&self, now: Instant) -> Option<(Duration, String)> {
         self.failing.as_ref().map(|(since, how)| (now.saturating_duration_since(*since), how.clone()))
+    }
+
+    /// The last commit that was answered, once.
+    pub fn take_answered(&mut self) -> Option<Commit> {
+        self.answered.take()
     }
 
     /// Commits when it is time to, and takes the answers that are there.
@@ -67,8 +82,15 @@ impl Commits {
 
     fn answers(&mut self, partitions: &mut Partitions, deadline: Instant) {
         while let Some((took, result)) = self.native.answer(deadline) {
+            self.note(took, result);
             self.count(took, result, partitions);
         }
+    }
+
+    fn note(&mut self, took: Duration, result: Result<(), RDKafkaErrorCode>) {
+        let answered = Instant::now();
+        let sent = answered.checked_sub(took).unwrap_or(answered);
+        self.answered = Some(Commit { sent, answered, result });
     }
 
     fn count(&mut self, took: Duration, result: Result<(), RDKafkaErrorCode>, partitions: &mut Partitions) {

@@ -1,7 +1,7 @@
 //! What the loop takes from librdkafka's statistics. The callback runs inside the loop's own poll and only takes a note.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::kafka::answering::Answering;
 use common::kafka::context::{self, Handler};
@@ -12,8 +12,10 @@ use common::kafka::statistics::Statistics;
 pub(crate) type Context = context::Context<Notes>;
 
 /// What the loop needs of one emission of the statistics.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
+    /// When they were taken: long before they are served where the loop stood still.
+    pub taken: Instant,
     /// Whether the member has been told its part.
     pub is_steady: bool,
     /// The ends of the partitions that the client works on: last stable offset and high watermark, negative where unknown.
@@ -27,22 +29,30 @@ struct Noted {
 }
 
 /// The latest statistics.
-#[derive(Default)]
-pub(crate) struct Notes(Mutex<Noted>);
+pub(crate) struct Notes {
+    /// Before the client was created, whose clock starts then.
+    created: Instant,
+    noted: Mutex<Noted>,
+}
 
 impl Notes {
+    /// For a client that is created next.
+    pub fn new() -> Self {
+        Self { created: Instant::now(), noted: Mutex::default() }
+    }
+
     /// The latest statistics, once.
     pub fn take_snapshot(&self) -> Option<Snapshot> {
         self.noted().latest.take()
     }
 
     /// Which broker that this consumer depends on is silent, as a sentence.
-    pub fn silent(&self, patience: std::time::Duration) -> Option<String> {
+    pub fn silent(&self, patience: Duration) -> Option<String> {
         self.noted().answering.silent(patience)
     }
 
     fn noted(&self) -> MutexGuard<'_, Noted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,8 +65,10 @@ impl Handler for Notes {
             })
         });
         let is_steady = statistics.cgrp.as_ref().is_some_and(|group| group.join_state == "steady");
+        let now = Instant::now();
+        let taken = statistics.age.map_or(now, |age| (self.created + Duration::from_micros(age)).min(now));
         let mut noted = self.noted();
-        noted.latest = Some(Snapshot { is_steady, ends: ends.collect() });
-        noted.answering.update(statistics, Instant::now());
+        noted.latest = Some(Snapshot { taken, is_steady, ends: ends.collect() });
+        noted.answering.update(statistics, now);
     }
 }

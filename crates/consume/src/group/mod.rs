@@ -97,12 +97,13 @@ impl<'a> Group<'a> {
             // The only place where librdkafka says that the brokers do not have this protocol.
             properties.fallback("debug", "cgrp");
         }
-        let context = Context::new(Arc::clone(&client), Notes::default());
+        let context = Context::new(Arc::clone(&client), Notes::new());
         let consumer: BaseConsumer<Context> = kafka::create(&properties, context)?;
         if !settings.subscription.is_group() {
             client.without_group();
         }
         let consumer = Arc::new(consumer);
+        metrics.lag.expect_every(milliseconds(&properties, "statistics.interval.ms"));
         if let Subscription::Group { topics, .. } = &settings.subscription {
             let names: Vec<&str> = topics.iter().map(String::as_str).collect();
             consumer
@@ -214,7 +215,8 @@ impl<'a> Group<'a> {
             }
             for (place, stable, highest) in &snapshot.ends {
                 let is_stable = self.settings.isolation == Isolation::ReadCommitted && *stable >= 0;
-                self.partitions.show_lag(place, if is_stable { *stable } else { *highest });
+                let end = if is_stable { *stable } else { *highest };
+                self.partitions.show_lag(place, end, snapshot.taken);
             }
         }
         self.client.hand_over_token(self.consumer.client());
@@ -298,6 +300,11 @@ impl<'a> Group<'a> {
         self.membership.has_joined()
     }
 
+    /// The last commit that was answered, once.
+    pub fn take_commit(&mut self) -> Option<crate::sink::Commit> {
+        self.commits.take_answered()
+    }
+
     /// Commits what was flushed and waits for the answer. `false` when it was not committed by the deadline.
     pub fn commit_now(&mut self, deadline: Instant) -> bool {
         !self.settings.subscription.is_group() || self.commits.commit_now(&mut self.partitions, deadline)
@@ -329,11 +336,12 @@ impl Event {
 
 /// How long a broker may be silent: longer than it may rightly keep the answer to a fetch back.
 fn patience(properties: &common::config::Properties) -> Duration {
-    let wait = properties
-        .get("fetch.wait.max.ms")
-        .and_then(|text| text.parse().ok())
-        .map_or(Duration::ZERO, Duration::from_millis);
-    SILENCE.max(wait * 2)
+    SILENCE.max(milliseconds(properties, "fetch.wait.max.ms") * 2)
+}
+
+/// A property in milliseconds; zero where it is not set.
+fn milliseconds(properties: &common::config::Properties, key: &str) -> Duration {
+    properties.get(key).and_then(|text| text.parse().ok()).map_or(Duration::ZERO, Duration::from_millis)
 }
 
 /// A failure of librdkafka's own bookkeeping, which cannot happen short of a lack of memory.

@@ -1,13 +1,16 @@
 //! The one table of the partitions of this process: what was read of each, what may be committed, where a run ends.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use common::kafka::native::TopicPartition;
-use prometheus::{IntCounter, IntGauge};
+use prometheus::IntCounter;
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use crate::board::Standing;
+use crate::lag::Logged;
 use crate::metrics::LoopMetrics;
 
 /// No offset is known.
@@ -46,8 +49,11 @@ pub(crate) struct Slot {
     batch_start: i64,
     records_total: IntCounter,
     bytes_total: IntCounter,
-    /// Made when it is known: a series that begins at 0 would hide a backlog from alerts.
-    lag: Option<IntGauge>,
+    /// Shown to people: what was written, once for each flush.
+    standing: Arc<Standing>,
+    /// The time of the last record in the batch, in milliseconds since 1970, and where that of the last one logged is kept.
+    last_ms: Option<i64>,
+    logged: Logged,
 }
 
 impl Slot {
@@ -78,8 +84,11 @@ impl Partitions {
     pub fn add(&mut self, place: TopicPartition, start: i64, committed: i64, end: Option<i64>) {
         let number = place.partition.to_string();
         let labels = [place.topic.as_str(), number.as_str()];
+        let records_total = self.metrics.records.with_label_values(&labels);
+        let standing = self.metrics.board.add(&place.topic, place.partition, start, records_total.clone());
+        let logged = self.metrics.lag.add(&place);
         self.slots.push(Slot {
-            records_total: self.metrics.records.with_label_values(&labels),
+            records_total,
             bytes_total: self.metrics.bytes.with_label_values(&labels),
             place,
             next: start.max(NONE),
@@ -93,7 +102,9 @@ impl Partitions {
             bytes: 0,
             is_in_batch: false,
             batch_start: NONE,
-            lag: None,
+            standing,
+            last_ms: None,
+            logged,
         });
         self.reindex();
     }
@@ -102,13 +113,14 @@ impl Partitions {
     pub fn remove(&mut self, place: &TopicPartition) {
         self.slots.retain(|slot| slot.place != *place);
         self.reindex();
+        self.metrics.board.remove(&place.topic, place.partition);
         let number = place.partition.to_string();
         let labels = [place.topic.as_str(), number.as_str()];
         // Absent where the partition was never added, or nothing of the kind happened to it.
         for series in [&self.metrics.records, &self.metrics.bytes, &self.metrics.skipped, &self.metrics.corrupt] {
             let _ = series.remove_label_values(&labels);
         }
-        let _ = self.metrics.lag.remove_label_values(&labels);
+        self.metrics.lag.remove(place);
     }
 
     /// All of them.
@@ -159,8 +171,8 @@ impl Partitions {
         Some(index)
     }
 
-    /// The sink has taken the record, or it is to count as done.
-    pub fn accept(&mut self, index: usize, offset: i64, bytes: usize) {
+    /// The sink has taken the record, or it is to count as done. Its time is in milliseconds since 1970.
+    pub fn accept(&mut self, index: usize, offset: i64, bytes: usize, timestamp_ms: Option<i64>) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         if !slot.is_in_batch {
             slot.is_in_batch = true;
@@ -168,6 +180,7 @@ impl Partitions {
             self.batch.push(index);
         }
         slot.next = offset + 1;
+        slot.last_ms = timestamp_ms;
         slot.records += 1;
         slot.bytes += bytes as u64;
     }
@@ -185,6 +198,7 @@ impl Partitions {
         if slot.next < 0 {
             // Nothing was read, so there is nothing to commit.
             slot.next = offset;
+            slot.standing.set(offset);
         } else if offset > slot.next {
             if !slot.is_in_batch {
                 slot.is_in_batch = true;
@@ -202,6 +216,7 @@ impl Partitions {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             (slot.is_in_batch, slot.records, slot.bytes, slot.is_at_end) = (false, 0, 0, false);
             slot.next = slot.batch_start;
+            slot.last_ms = None;
             from.push((slot.place.clone(), slot.next));
         }
         from
@@ -213,6 +228,10 @@ impl Partitions {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             slot.is_in_batch = false;
             slot.written = slot.next;
+            slot.standing.set(slot.next);
+            if let Some(timestamp_ms) = slot.last_ms.take() {
+                slot.logged.set(timestamp_ms);
+            }
             slot.records_total.inc_by(std::mem::take(&mut slot.records));
             slot.bytes_total.inc_by(std::mem::take(&mut slot.bytes));
         }
@@ -248,6 +267,8 @@ impl Partitions {
         for slot in self.slots.iter_mut().filter(|slot| slot.place.topic == topic) {
             (slot.next, slot.written, slot.committed) = (0, NONE, NONE);
             slot.damage = None;
+            slot.last_ms = None;
+            slot.logged = self.metrics.lag.add(&slot.place);
         }
     }
 
@@ -255,6 +276,7 @@ impl Partitions {
     pub fn moved(&mut self, place: &TopicPartition, offset: i64) {
         if let Some(slot) = self.get(place) {
             slot.next = offset.max(NONE);
+            slot.standing.set(slot.next);
         }
     }
 
@@ -275,16 +297,14 @@ impl Partitions {
         waiting.map(|slot| slot.place.topic.as_str()).find(|topic| !answered(topic))
     }
 
-    /// Shows the lag of a partition: from what was written, or read, to `end`.
-    pub fn show_lag(&mut self, place: &TopicPartition, end: i64) {
-        let metrics = self.metrics.lag.clone();
+    /// Shows the lag of a partition, by statistics of this time: from what was written, or read, to `end`.
+    pub fn show_lag(&mut self, place: &TopicPartition, end: i64, taken: Instant) {
         let Some(slot) = self.get(place) else { return };
         let position = if slot.is_in_batch && slot.written >= 0 { slot.written } else { slot.next };
         if position < 0 || end < 0 {
             return;
         }
-        let labels = [place.topic.as_str(), &place.partition.to_string()];
-        slot.lag.get_or_insert_with(|| metrics.with_label_values(&labels)).set((end - position).max(0));
+        self.metrics.lag.show(place, (end - position).max(0), taken);
     }
 
     fn find(&mut self, topic: &str, partition: i32) -> Option<usize> {

@@ -1,5 +1,7 @@
 //! The least that publishing costs: librdkafka alone sends messages that were made before the clock starts, with the same
 //! header as the program's, and counts what was acknowledged.
+//!
+//! `FLOOR_TRACEPARENT` is a second header, as the program has it with traces.
 #![allow(unsafe_code, reason = "librdkafka's C interface is what is measured here")]
 
 use std::ffi::{CString, c_char, c_void};
@@ -11,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use common::stamp;
+use common::telemetry::traceparent::TRACEPARENT;
 use kafka_producer::config::Config;
 use kafka_producer::source::{Clock, Filled, Message, Source};
 use rdkafka::bindings::*;
@@ -54,10 +57,13 @@ fn main() -> Result<()> {
     // Constant: what it costs to write one is the program's own work.
     let stamp = config.stamp.clone().map(|mut stamp| stamp.write(1_234_567, SENT_US, None, None).to_vec());
 
+    let traceparent = std::env::var("FLOOR_TRACEPARENT").ok();
+    let headers = Headers { stamp: stamp.as_deref(), traceparent: traceparent.as_deref().map(str::as_bytes) };
+
     let mut next = keys.iter().cycle().zip(values.iter().cycle());
     for nth in 0..count {
         let Some((key, value)) = next.next() else { break };
-        send(client, topic, key, value, stamp.as_deref())?;
+        send(client, topic, key, value, &headers)?;
         if nth % SERVE_EVERY == 0 {
             // SAFETY: the client is alive.
             unsafe { rd_kafka_poll(client, 0) };
@@ -98,13 +104,13 @@ fn send(
     topic: *mut rd_kafka_topic_t,
     key: &[u8],
     value: &[u8],
-    stamp: Option<&[u8]>,
+    headers: &Headers<'_>,
 ) -> Result<()> {
     loop {
         // SAFETY: librdkafka copies key and value (F_COPY) and owns the headers once it has taken the message; the types
         // of the arguments are those that each tag asks for.
         let code = unsafe {
-            let list = stamp.map_or(null_mut(), |stamp| envelope(stamp));
+            let list = envelope(headers);
             let code = rd_kafka_producev(
                 client,
                 rd_kafka_vtype_t::RD_KAFKA_VTYPE_RKT,
@@ -135,13 +141,27 @@ fn send(
     }
 }
 
-/// The header of a run.
-unsafe fn envelope(stamp: &[u8]) -> *mut rd_kafka_headers_t {
-    let (name, name_size) = (stamp::HEADER.as_ptr().cast::<c_char>(), stamp::HEADER.len() as isize);
+/// The headers of each message.
+struct Headers<'a> {
+    stamp: Option<&'a [u8]>,
+    traceparent: Option<&'a [u8]>,
+}
+
+/// The headers as librdkafka takes them; null without any.
+unsafe fn envelope(headers: &Headers<'_>) -> *mut rd_kafka_headers_t {
+    let named = [(stamp::HEADER, headers.stamp), (TRACEPARENT, headers.traceparent)];
+    let count = named.iter().filter(|(_, value)| value.is_some()).count();
+    if count == 0 {
+        return null_mut();
+    }
     // SAFETY: librdkafka copies name and value of the lengths given.
     unsafe {
-        let list = rd_kafka_headers_new(1);
-        rd_kafka_header_add(list, name, name_size, stamp.as_ptr().cast(), stamp.len() as isize);
+        let list = rd_kafka_headers_new(count);
+        for (name, value) in named {
+            let Some(value) = value else { continue };
+            let (name, size) = (name.as_ptr().cast::<c_char>(), name.len() as isize);
+            rd_kafka_header_add(list, name, size, value.as_ptr().cast(), value.len() as isize);
+        }
         list
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use anyhow::{Result, ensure};
 use clap::FromArgMatches;
+use common::args::traces::{TRACE_SECRETS, TRACES};
 use common::args::{Given, SECRETS};
 use common::config::layers::{ALIASES, ENV_DIR, ENV_FILES};
 use common::config::properties::Properties;
@@ -48,6 +49,16 @@ error.
 |---|---|---|
 ";
 
+const TRACES_TEXT: &str = "
+## Traces
+
+OpenTelemetry's own variables, for both programs; they have no flags. They pass through the same layers as all others, and a value
+that cannot be used is exit code 2. They are looked at only when an endpoint is set. See [telemetry.md](telemetry.md).
+
+| Variable | Default | What it does |
+|---|---|---|
+";
+
 const PROPERTIES_TEXT: &str = "
 ## librdkafka properties
 
@@ -69,8 +80,13 @@ pub fn document(commands: &Commands) -> Result<String> {
         write!(text, "\n`{alias}` means the same as `{main}`.\n")?;
     }
     text.push_str(SECRETS_TEXT);
-    for secret in SECRETS {
+    for secret in SECRETS.iter().chain(&TRACE_SECRETS).chain(&kafka_producer::args::SECRETS) {
         writeln!(text, "| `{}` | `{}` | {} |", secret.name, secret.file, secret.help)?;
+    }
+    text.push_str(TRACES_TEXT);
+    for variable in TRACES {
+        let default = if variable.default.is_empty() { String::new() } else { format!("`{}`", variable.default) };
+        writeln!(text, "| `{}` | {default} | {} |", variable.name, variable.help)?;
     }
     text.push_str("\n## kafka-producer\n");
     tables(&mut text, &commands.of_producer());

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use common::args::SECRETS;
+use common::args::traces::{TRACE_SECRETS, TRACES};
 use common::config::layers::ALIASES;
 
 use super::flags::{Commands, Flag, headings};
@@ -35,8 +36,14 @@ pub fn example(commands: &Commands) -> String {
         let _ = writeln!(text, "#{}={}", flag.variable, flag.default_word().filter(|_| same).unwrap_or_default());
     }
     groups(&mut text, &commands.shared());
+    title(&mut text, "traces (OpenTelemetry), both programs");
+    for variable in TRACES {
+        text.push('\n');
+        comment(&mut text, variable.help);
+        let _ = writeln!(text, "#{}={}", variable.name, variable.default);
+    }
     title(&mut text, "secrets, for .env.secret; each also as a file's path");
-    for secret in SECRETS {
+    for secret in SECRETS.iter().chain(&TRACE_SECRETS).chain(&kafka_producer::args::SECRETS) {
         let _ = write!(text, "\n# {}\n#{}=\n#{}=\n", secret.help, secret.name, secret.file);
     }
     title(&mut text, "kafka-producer");
@@ -51,7 +58,9 @@ pub fn example(commands: &Commands) -> String {
 /// All variables that either program knows, sorted, one a line.
 pub fn variables(commands: &Commands) -> String {
     let mut names = commands.variables();
-    names.extend(SECRETS.iter().flat_map(|secret| [secret.name.to_owned(), secret.file.to_owned()]));
+    let secrets = SECRETS.iter().chain(&TRACE_SECRETS).chain(&kafka_producer::args::SECRETS);
+    names.extend(secrets.flat_map(|secret| [secret.name.to_owned(), secret.file.to_owned()]));
+    names.extend(TRACES.iter().map(|variable| variable.name.to_owned()));
     names.extend(ALIASES.iter().map(|(alias, _)| (*alias).to_owned()));
     names.push("RUST_LOG".to_owned());
     names.sort();

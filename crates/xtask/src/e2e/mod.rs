@@ -1,4 +1,4 @@
-//! `cargo xtask e2e`: the real programs on real Apache Kafka; `e2e images`: in containers; `e2e cluster`: on Kubernetes.
+//! `cargo xtask e2e`: the real programs on real Apache Kafka; its subcommands: in containers, on Kubernetes, seen by monitoring.
 
 mod bench;
 mod cluster;
@@ -22,7 +22,9 @@ mod replaced;
 mod replaced_producer;
 mod sasl;
 mod signals;
+mod status;
 mod suite;
+mod telemetry;
 mod tls;
 mod token_server;
 mod topics;
@@ -58,6 +60,10 @@ enum Other {
     Collector(collector::Args),
     /// The suite of the images of both programs: what is in them, and that they run confined as in the manifests
     Images(images::Args),
+    /// The suite of traces, exemplars and pushed metrics, with Debian's Prometheus and Pushgateway
+    Telemetry(telemetry::Args),
+    /// The consumer's status page in headless Chromium, and its picture for the README; needs Java 17, Maven and chromium
+    Status(status::Args),
     /// A rolling upgrade: two members of the build before, replaced by two of this one under load
     Upgrade(UpgradeArgs),
 }
@@ -110,6 +116,8 @@ pub fn run(args: &Args) -> Result<bool> {
         Some(Other::Images(args)) => return images::run(args),
         Some(Other::Cluster(args)) => return cluster::run(args),
         Some(Other::Collector(args)) => return collector::run(args),
+        Some(Other::Telemetry(args)) => return telemetry::run(args),
+        Some(Other::Status(args)) => return status::run(args),
         Some(Other::Upgrade(args)) => return upgrade(args),
         None => {}
     }

@@ -35,11 +35,21 @@ impl Watch {
         Ok(watch)
     }
 
+    /// Where its admin server listens.
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+
     /// Waits until `/readyz` has this status and says this, and returns all it says.
     pub fn wait_for_readiness(&self, status: u16, text: &str, timeout: Duration) -> Result<String> {
         let wanted = |answer: &Response| answer.status == status && answer.body.contains(text);
         let answer = http::wait_for(self.admin.as_str(), "/readyz", timeout, wanted);
         Ok(answer.with_context(|| format!("wanted: {status} {text:?}; {}", self.log()))?.body)
+    }
+
+    /// The address of its admin server.
+    pub fn address(&self) -> &str {
+        &self.admin
     }
 
     /// What `/readyz` says now.

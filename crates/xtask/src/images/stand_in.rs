@@ -133,10 +133,7 @@ fn files() -> PathBuf {
 }
 
 fn target() -> Result<PathBuf> {
-    let target = match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(target) => PathBuf::from(target),
-        None => super::programs::root().join("target"),
-    };
+    let target = super::programs::target()?;
     fs::create_dir_all(&target)?;
     Ok(target.canonicalize()?)
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::Command;
 use common::admin::{LIVEZ, READYZ};
 use common::args::SECRETS;
+use common::args::traces::{TRACE_SECRETS, TRACES};
+use common::config::SecretVariable;
 use common::config::layers::ALIASES;
 use common::config::units;
 use common::exit::Exit;
@@ -48,7 +50,11 @@ impl Program {
     /// All variables that it reads.
     fn variables(&self) -> Vec<String> {
         let mut names = life::variables(&self.command);
-        names.extend(SECRETS.iter().flat_map(|secret| [secret.name.to_owned(), secret.file.to_owned()]));
+        let own: &[SecretVariable] =
+            if self.name == kafka_producer::NAME { &kafka_producer::args::SECRETS } else { &[] };
+        let secrets = SECRETS.iter().chain(&TRACE_SECRETS).chain(own);
+        names.extend(secrets.flat_map(|secret| [secret.name.to_owned(), secret.file.to_owned()]));
+        names.extend(TRACES.iter().map(|variable| variable.name.to_owned()));
         names.extend(ALIASES.iter().map(|(alias, _)| (*alias).to_owned()));
         names.extend(["RUST_LOG".to_owned(), "ENV_DIR".to_owned()]);
         names

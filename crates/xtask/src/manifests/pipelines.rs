@@ -59,11 +59,7 @@ fn collector(set: &Set, map: &Object, configuration: &Value, problems: &mut Prob
 /// The ports on which the Collector listens are those of its container.
 fn ports(set: &Set, map: &Object, configuration: &Value, problems: &mut Problems) {
     let mut listens = BTreeSet::new();
-    let otlp = map_at(configuration, "/receivers/otlp/protocols").values();
-    let health = at(configuration, "/extensions/health_check");
-    for endpoint in otlp.chain([health]).map(|part| text(part, "/endpoint")).filter(|endpoint| !endpoint.is_empty()) {
-        listens.extend(endpoint.rsplit_once(':').and_then(|(_, port)| port.parse::<u64>().ok()));
-    }
+    endpoints(configuration, &mut listens);
     let readers = list_at(configuration, "/service/telemetry/metrics/readers");
     listens.extend(readers.filter_map(|reader| at(reader, "/pull/exporter/prometheus/port").as_u64()));
     let uses = |pod: &Pod<'_>| {
@@ -82,6 +78,13 @@ fn ports(set: &Set, map: &Object, configuration: &Value, problems: &mut Problems
     if listens != declared {
         problems.push(pod.owner.problem(format!("has the ports {declared:?}, but {COLLECTOR} listens on {listens:?}")));
     }
+}
+
+/// The ports of all `endpoint: 0.0.0.0:PORT`.
+fn endpoints(value: &Value, ports: &mut BTreeSet<u64>) {
+    let port = text(value, "/endpoint").strip_prefix("0.0.0.0:");
+    ports.extend(port.and_then(|port| port.parse::<u64>().ok()));
+    map_at(value, "").values().for_each(|part| endpoints(part, ports));
 }
 
 /// The `http://NAME.NAMESPACE.svc.cluster.local:PORT` in a text.

@@ -24,10 +24,7 @@ pub struct Tools {
 impl Tools {
     /// Installs what is missing.
     pub fn install() -> Result<Self> {
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| programs::root().join("target"), PathBuf::from);
-        let folder = std::path::absolute(target)?.join("manifests");
-        let tools = Self { folder };
+        let tools = Self { folder: programs::target()?.join("manifests") };
         once(&tools.folder.join("python"), REQUIREMENTS, |folder| {
             output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
             let requirements = programs::root().join("crates/xtask/src/manifests/requirements.txt");

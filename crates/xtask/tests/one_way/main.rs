@@ -22,7 +22,7 @@ const PACKAGES: [(&str, &[&str]); 9] = [
 ];
 
 /// A package's module, and what nothing in it may name: crates, or modules of the same package.
-const MODULES: [(&str, &str, &[&str]); 12] = [
+const MODULES: [(&str, &str, &[&str]); 13] = [
     ("common", "args", &["rdkafka", "axum", "hyper", "prometheus", "crate::kafka", "crate::admin"]),
     ("common", "config", &["rdkafka", "axum", "hyper", "prometheus", "crate::kafka", "crate::admin", "crate::args"]),
     ("common", "connection", &["rdkafka", "axum", "hyper", "prometheus", "crate::kafka", "crate::admin"]),
@@ -33,6 +33,7 @@ const MODULES: [(&str, &str, &[&str]); 12] = [
     ("common", "verdict", &["rdkafka", "axum", "hyper", "prometheus", "crate::kafka", "crate::admin"]),
     ("common", "kafka", &["axum", "hyper", "crate::admin", "crate::life"]),
     ("common", "admin", &["rdkafka", "crate::kafka", "crate::life"]),
+    ("common", "telemetry", &["rdkafka", "axum", "hyper", "crate::kafka", "crate::admin", "crate::life"]),
     ("kafka-consumer", "record_log", &["rdkafka", "prometheus", "tokio", "crate"]),
     ("kafka-producer", "source", &["rdkafka", "prometheus", "crate::publish", "crate::config"]),
 ];
@@ -60,6 +61,26 @@ fn modules_name_nothing_that_they_must_not_know() {
         let wrong: Vec<String> = found.iter().flat_map(|source| forbidden(source, module, unknown)).collect();
         assert!(wrong.is_empty(), "{}:\n{}", package.name, wrong.join("\n"));
     }
+}
+
+#[test]
+fn one_module_knows_opentelemetry() {
+    let mut knows = 0;
+    for package in sources::packages(&root()) {
+        for source in &package.sources {
+            let named: Vec<_> =
+                source.crates.iter().filter(|used| used.starts_with("opentelemetry") || *used == "prost").collect();
+            // What sends spans, and what receives them for the tests.
+            let is_allowed = match package.name.as_str() {
+                "common" => is_below(&source.module, &path("telemetry")),
+                "testbed" => is_below(&source.module, &path("otlp")),
+                _ => false,
+            };
+            assert!(named.is_empty() || is_allowed, "{}: {} names {named:?}", package.name, source.module.join("::"));
+            knows += named.len();
+        }
+    }
+    assert!(knows > 0, "nobody names it any more: change the rule");
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn partitions(ends: &[(i32, Option<i64>)]) -> Partitions {
 
 fn take(partitions: &mut Partitions, partition: i32, offset: i64) -> bool {
     let admitted = partitions.admit("t", partition, offset);
-    admitted.inspect(|index| partitions.accept(*index, offset, 10)).is_some()
+    admitted.inspect(|index| partitions.accept(*index, offset, 10, None)).is_some()
 }
 
 fn uncommitted(partitions: &mut Partitions) -> Vec<(i32, i64)> {

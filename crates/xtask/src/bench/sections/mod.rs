@@ -11,6 +11,7 @@ mod produce;
 mod shares;
 mod sizes;
 mod start;
+mod traces;
 mod wide;
 
 use anyhow::Result;
@@ -27,6 +28,7 @@ pub const ALL: &[(&str, Measure)] = &[
     ("consume", consume::measure),
     ("sizes", sizes::measure),
     ("options", options::measure),
+    ("traces", traces::measure),
     ("latency", latency::measure),
     ("start", start::measure),
     ("partitions", partitions::measure),

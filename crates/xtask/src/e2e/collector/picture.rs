@@ -19,16 +19,11 @@ const PICTURE: &str = "docs/images/trace.png";
 /// Of the picture, in pixels.
 const WIDTH: f64 = 1160.0;
 /// What is shown of each span.
-const TAGS: [&str; 5] = [
-    "span.kind",
-    "messaging.destination.name",
-    "messaging.destination.partition.id",
-    "messaging.kafka.offset",
-    "messaging.client.id",
-];
+const TAGS: [&str; 4] =
+    ["span.kind", "messaging.destination.name", "messaging.destination.partition.id", "messaging.kafka.offset"];
 const STYLE: &str = "body{margin:0;font:15px/1.5 sans-serif;color:#1f2430;background:#fff;width:1200px}main{padding:20px}\
     h1{font-size:18px;margin:0 0 2px}p{margin:0 0 14px;color:#5b6270}.axis{position:relative;height:22px;font-size:12px;\
-    color:#5b6270;border-bottom:1px solid #ccd}.axis span{position:absolute}.row{position:relative;height:104px;\
+    color:#5b6270;border-bottom:1px solid #ccd}.axis span{position:absolute}.row{position:relative;height:84px;\
     border-bottom:1px solid #eef}.bar{position:absolute;top:34px;height:16px;border-radius:3px;min-width:4px}\
     .name{position:absolute;left:0;top:6px;font-weight:600}.tags{position:absolute;left:0;top:54px;font:12px/1.5 monospace;\
     color:#444b59;width:1160px}.gap{position:absolute;top:33px;height:16px;border-top:1px dashed #889;border-bottom:0;\
@@ -36,14 +31,14 @@ const STYLE: &str = "body{margin:0;font:15px/1.5 sans-serif;color:#1f2430;backgr
 
 /// Draws it and says where.
 pub fn draw(bench: &mut Bench) -> Result<String> {
-    let (lines, traces) = messages(bench)?;
+    let (lines, traces) = messages(bench, "orders")?;
     let line = lines.last().context("no record")?;
     let trace = traces.store.trace(text(line, "/trace_id"))?.context("the trace is gone")?;
     let folder = TempDir::new()?;
     let page = folder.path().join("trace.html");
     fs::write(&page, html(&trace)?)?;
     let path = programs::root().join(PICTURE);
-    let flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,360"];
+    let flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,310"];
     let chromium = Program::new("chromium").args(flags).arg(format!("--screenshot={}", path.display()));
     let home = folder.path().join("profile");
     let chromium =

@@ -131,7 +131,7 @@ fn hostile() -> Vec<NewRecord> {
         NewRecord::value(imitation.clone()).key(imitation.clone()).header("event", Some(imitation.as_bytes())),
         NewRecord::value(runtime.clone()).key(r#"","level":"ERROR","event":"poisoned"#),
         NewRecord::value(format!("{POISON}\u{2028}\u{0}\r\n"))
-            .header("traceparent", Some(format!("00-{id}-zz-01").as_bytes())),
+            .header("traceparent", Some(format!("00-{POISON}-{POISON}-01").as_bytes())),
         NewRecord::value(long).key(runtime),
     ]
 }

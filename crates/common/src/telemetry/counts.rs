@@ -1,0 +1,145 @@
+//! What became of the spans: each is counted once, as exported, failed or dropped.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prometheus::{IntCounter, IntCounterVec};
+
+use crate::metrics::Metrics;
+
+/// The counter of spans, registered in both programs; without traces it has no series.
+#[derive(Clone)]
+pub struct SpanMetrics {
+    spans: IntCounterVec,
+}
+
+impl SpanMetrics {
+    /// Registers it.
+    ///
+    /// # Errors
+    /// When the name is taken.
+    pub fn new(metrics: &mut Metrics) -> prometheus::Result<Self> {
+        let help = "Spans that ended, by result: exported (taken by the receiver), failed (not taken) or dropped (the queue was full, or the \
+                    process ended); absent without traces";
+        Ok(Self { spans: metrics.counter_vec("spans_total", help, &["result"])? })
+    }
+}
+
+/// The counts, shared by those who end spans and by the thread that sends them. A lock for each span, and none for what has none.
+#[derive(Clone)]
+pub(super) struct Counts(Arc<Shared>);
+
+struct Shared {
+    exported: IntCounter,
+    failed: IntCounter,
+    dropped: IntCounter,
+    bound: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Ended, and not yet handed to the exporter.
+    queued: usize,
+    /// Handed to the exporter, without a result yet.
+    sending: usize,
+    /// Spans were dropped since this was last told.
+    is_dropping: bool,
+    /// All is counted: what comes now would be counted twice.
+    is_closed: bool,
+}
+
+impl Counts {
+    /// All three at 0. `bound` is the number of spans that may wait.
+    pub fn new(metrics: &SpanMetrics, bound: usize) -> Self {
+        let of = |result: &str| metrics.spans.with_label_values(&[result]);
+        let (exported, failed, dropped) = (of("exported"), of("failed"), of("dropped"));
+        Self(Arc::new(Shared { exported, failed, dropped, bound, state: Mutex::default() }))
+    }
+
+    /// Makes room for a span that has ended. `false` when there is none: it is dropped, and counted.
+    pub fn admit(&self) -> bool {
+        let mut state = self.state();
+        if !state.is_closed && state.queued < self.0.bound {
+            state.queued += 1;
+            return true;
+        }
+        self.0.dropped.inc();
+        if !state.is_closed && !std::mem::replace(&mut state.is_dropping, true) {
+            drop(state);
+            tracing::warn!(
+                event = "spans_dropped",
+                "spans are dropped, as {} wait to be sent: raise OTEL_BSP_MAX_QUEUE_SIZE, or trace less (OTEL_TRACES_SAMPLER)",
+                self.0.bound
+            );
+        }
+        false
+    }
+
+    /// The exporter has a batch.
+    pub fn begin(&self, spans: usize) {
+        let mut state = self.state();
+        state.queued = state.queued.saturating_sub(spans);
+        state.sending += spans;
+    }
+
+    /// What became of the batch: `rejected` of it were not taken.
+    pub fn end(&self, spans: usize, rejected: usize) {
+        let mut state = self.state();
+        if state.is_closed {
+            return;
+        }
+        state.sending = state.sending.saturating_sub(spans);
+        let rejected = rejected.min(spans);
+        self.0.exported.inc_by((spans - rejected) as u64);
+        self.0.failed.inc_by(rejected as u64);
+        if state.queued < self.0.bound && std::mem::take(&mut state.is_dropping) {
+            drop(state);
+            tracing::info!(event = "spans_kept", dropped = self.0.dropped.get(), "no more spans are dropped");
+        }
+    }
+
+    /// Counts what is still on its way as lost. Returns how many spans were lost in all, once.
+    pub fn close(&self) -> Option<u64> {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.is_closed, true) {
+            return None;
+        }
+        self.0.failed.inc_by(std::mem::take(&mut state.sending) as u64);
+        self.0.dropped.inc_by(std::mem::take(&mut state.queued) as u64);
+        Some(self.0.failed.get() + self.0.dropped.get()).filter(|lost| *lost > 0)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+    use crate::metrics::Program;
+
+    #[test]
+    fn every_span_is_counted_once_whatever_becomes_of_it() {
+        let program =
+            Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
+        let mut metrics = Metrics::new("test", &program).unwrap();
+        let counts = Counts::new(&SpanMetrics::new(&mut metrics).unwrap(), 3);
+        let numbers = || [&counts.0.exported, &counts.0.failed, &counts.0.dropped].map(IntCounter::get);
+        assert_eq!(numbers(), [0, 0, 0]);
+        assert_eq!([(); 5].map(|()| counts.admit()), [true, true, true, false, false]);
+        counts.begin(3);
+        assert!(counts.admit(), "the queue has room while a batch is sent");
+        counts.end(3, 1);
+        assert_eq!(numbers(), [2, 1, 2]);
+        counts.begin(1);
+        assert!(counts.admit() && counts.admit());
+        assert_eq!(counts.close(), Some(6));
+        assert_eq!(numbers(), [2, 2, 4], "one was being sent, two waited");
+        counts.end(1, 0);
+        assert!(!counts.admit());
+        assert_eq!((numbers(), counts.close()), ([2, 2, 5], None), "no result comes after the end");
+    }
+}
