@@ -241,6 +241,8 @@ fn layout_finds_numbers_that_differ() {
     found(cluster, "/nodes/1/image", json!("kindest/node:v1.37.0"), "has no digest");
     let hpa = "infra/autoscaling/hpa/horizontalpodautoscaler.yaml";
     found(hpa, "/spec/maxReplicas", json!(7), "7 consumers for 6 partitions");
+    let gateway = "infra/compose/trace-gateway.yaml";
+    found(gateway, "/processors/tail_sampling/decision_wait", json!("1s"), "differs from infra/tracing");
     found("infra/compose/log4j2.yaml", "/Configuration/Loggers/Root/level", json!("DEBUG"), "differs from");
     found("infra/k8s/secret.yaml.example", "/stringData/password", json!("x"), "password has a value");
     found("infra/k8s/secret.yaml.example", "/stringData/more", json!(""), "the pods may ask for");
