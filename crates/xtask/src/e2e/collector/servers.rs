@@ -12,6 +12,7 @@ use testbed::ports::free_port;
 use testbed::process::{Process, Program, Signal};
 
 use crate::manifests::set::{Set, list_at, text};
+use crate::servers::encoded;
 
 /// How long a start may take, and an end.
 const SOON: Duration = Duration::from_secs(60);
@@ -177,13 +178,4 @@ impl Jaeger {
             status => bail!("Jaeger answers {status}: {}", answer.body),
         }
     }
-}
-
-/// As a query of a URL has it.
-fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
 }
