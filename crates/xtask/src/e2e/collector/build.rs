@@ -28,7 +28,7 @@ impl Built {
         let victorialogs = "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs";
         Ok(Self {
             victorialogs: tool("victorialogs", victorialogs)?,
-            collector: collector("otelcol")?,
+            collector: collector("otelcol", "builder")?,
             jaeger: tool("jaeger", jaeger)?,
         })
     }
@@ -66,11 +66,11 @@ fn tool(name: &str, package: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// A Collector: the builder writes its sources, the folder's `go.mod` and `go.sum` say which modules they are built with.
-pub fn collector(name: &str) -> Result<PathBuf> {
+/// A Collector: the builder, which is of the same release, writes its sources; the folder's `go.mod` and `go.sum` say which modules they are built with.
+pub fn collector(name: &str, builder: &str) -> Result<PathBuf> {
     let (sources, folder) = (sources(name)?, target(name)?);
     let program = folder.join(name);
-    let builder = tool("builder", "go.opentelemetry.io/collector/cmd/builder")?;
+    let builder = tool(builder, "go.opentelemetry.io/collector/cmd/builder")?;
     let step = Step::begin(format!("building the Collector {name}"));
     let read = |file: &str| fs::read_to_string(sources.join(file)).with_context(|| format!("{name}: no {file}"));
     let (manifest, sums) = (read("builder.yaml")?, read("go.sum")?);

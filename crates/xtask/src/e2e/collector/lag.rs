@@ -2,6 +2,7 @@
 //! that says when a group stands still, in a real Prometheus.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -37,7 +38,7 @@ const SESSION: [&str; 2] = ["-X", "session.timeout.ms=6000"];
 fn unattended(bench: &mut Bench) -> Result<String> {
     let place = bench.kafka.topic("lagging")?;
     let set = Set::load(&programs::root())?;
-    let program = build::collector("otelcol-lag")?;
+    let program = build::collector("otelcol-lag", "builder-lag")?;
     let lag = format!("127.0.0.1:{}", free_port()?);
     let replaced = [
         ("kafka.kafka.svc.cluster.local:9092", place.servers.as_str()),
@@ -55,8 +56,9 @@ fn unattended(bench: &mut Bench) -> Result<String> {
     let folder = TempDir::new()?;
     let rules = fs::read_to_string(programs::root().join(RULES)).with_context(|| format!("{RULES} is missing"))?;
     ensure!(rules.contains("for: 5m"), "{RULES}: the alert waits for another time");
-    fs::write(folder.path().join("rules.yaml"), rules.replace("for: 5m", "for: 2s"))?;
-    let prometheus = Prometheus::start(&configuration(&set, &lag)?.to_string(), folder.path())?;
+    let shortened = folder.path().join("rules.yaml");
+    fs::write(&shortened, rules.replace("for: 5m", "for: 2s"))?;
+    let prometheus = Prometheus::start(&configuration(&set, &lag, &shortened)?.to_string(), folder.path())?;
 
     let groups = |series: &[Value]| -> Vec<String> {
         series.iter().filter_map(|series| Some(series["metric"]["consumergroup"].as_str()?.to_owned())).collect()
@@ -77,7 +79,7 @@ fn unattended(bench: &mut Bench) -> Result<String> {
 }
 
 /// A scrape of the Collector as the ServiceMonitor asks for it, and the rules.
-fn configuration(set: &Set, lag: &str) -> Result<Value> {
+fn configuration(set: &Set, lag: &str, rules_file: &Path) -> Result<Value> {
     let monitor = set.file(&format!("{FOLDER}/50-servicemonitor.yaml"))?;
     let endpoint = list_at(&monitor.value, "/spec/endpoints").next().context("the ServiceMonitor has no endpoint")?;
     let rules = |list: &str| list_at(endpoint, list).map(relabelling).collect::<Vec<_>>();
@@ -85,7 +87,7 @@ fn configuration(set: &Set, lag: &str) -> Result<Value> {
     ensure!(!metric.is_empty(), "the ServiceMonitor renames nothing");
     Ok(json!({
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": ["rules.yaml"],
+        "rule_files": [rules_file],
         "scrape_configs": [{
             "job_name": "lag",
             // The label that the operator sets.

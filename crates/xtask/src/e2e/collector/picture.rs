@@ -58,7 +58,8 @@ fn html(trace: &Value) -> Result<String> {
     let start = time(first, "startTime");
     let end = spans.iter().map(|span| time(span, "startTime") + time(span, "duration")).fold(start, f64::max);
     let place = |at: f64| (at - start) / (end - start).max(1.0) * WIDTH;
-    let ms = |micros: f64| format!("{:.1} ms", micros / 1000.0);
+    let ms =
+        |micros: f64| if micros < 1000.0 { format!("{micros:.0} µs") } else { format!("{:.1} ms", micros / 1000.0) };
     let mut body = format!(
         "<h1>{}</h1><p>trace {} · {} spans · {}</p><div class=axis>",
         escaped(text(first, "/operationName")),
@@ -68,7 +69,12 @@ fn html(trace: &Value) -> Result<String> {
     );
     for part in 0..5_u8 {
         let at = (end - start) * f64::from(part) / 5.0;
-        write!(body, "<span style='left:{:.0}px'>{}</span>", place(start + at), ms(at))?;
+        write!(
+            body,
+            "<span style='left:{:.0}px'>{}</span>",
+            place(start + at),
+            if part == 0 { "0".to_owned() } else { ms(at) }
+        )?;
     }
     body += "</div>";
     let mut before: Option<f64> = None;
