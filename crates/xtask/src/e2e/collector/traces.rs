@@ -131,10 +131,13 @@ fn is_of(trace: &Value, line: &Value) -> Result<()> {
         ensure!(text(span, "/operationName") == format!("{name} {topic}"), "{name}: {}", text(span, "/operationName"));
         ensure!(tag(span, "span.kind") == kind, "{name} is of the kind {}", tag(span, "span.kind"));
         ensure!(
-            tag(span, "messaging.destination.partition.id") == line["partition"].to_string(),
+            tag(span, "messaging.destination.partition.id").parse::<u64>().ok() == line["partition"].as_u64(),
             "{name}: the partition"
         );
-        ensure!(tag(span, "messaging.kafka.offset") == line["offset"].to_string(), "{name}: the offset");
+        ensure!(
+            tag(span, "messaging.kafka.offset").parse::<u64>().ok() == line["offset"].as_u64(),
+            "{name}: the offset"
+        );
     }
     // The consumer's span has the producer's as its parent and links to it too; Jaeger shows both as one reference, the link's.
     let mut references = list_at(process, "/references");
