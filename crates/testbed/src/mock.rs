@@ -69,6 +69,12 @@ impl Mock {
         Ok(self.cluster().broker_up(broker)?)
     }
 
+    /// Refuses the next so many commits of any group.
+    pub fn refuse_commits(&self, times: usize) {
+        let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE;
+        self.fail_requests(RDKafkaApiKey::OffsetCommit, &vec![refusal; times]);
+    }
+
     /// [`Mock::broker_down`] for all brokers.
     pub fn all_down(&self) -> Result<()> {
         self.broker_down(ALL_BROKERS)

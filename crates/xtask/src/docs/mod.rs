@@ -4,6 +4,7 @@ mod configuration;
 mod environment;
 mod flags;
 mod metrics;
+mod queries;
 
 use std::fs;
 use std::path::PathBuf;
@@ -57,6 +58,7 @@ fn documents() -> Result<Vec<(&'static str, String)>> {
     Ok(vec![
         ("docs/configuration.md", configuration::document(&commands)?),
         ("docs/metrics.md", metrics::document()?),
+        ("docs/log-queries.md", queries::document()?),
         (".env.example", environment::example(&commands)),
         ("crates/common/src/config/variables.txt", environment::variables(&commands)),
     ])

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cluster;
+mod collector;
 mod damage;
 mod delivery;
 mod ends;
@@ -56,6 +57,8 @@ pub struct Args {
 enum Other {
     /// The suite on the Kubernetes cluster that KUBECONFIG names: the images and manifests as users apply them
     Cluster(cluster::Args),
+    /// Logs and traces through a real Collector into a real log database and a real trace store; builds them from Go modules
+    Collector(collector::Args),
     /// The suite of the images of both programs: what is in them, and that they run confined as in the manifests
     Images(images::Args),
     /// The suite of traces, exemplars and pushed metrics, with Debian's Prometheus and Pushgateway
@@ -115,6 +118,7 @@ pub fn run(args: &Args) -> Result<bool> {
     match &args.other {
         Some(Other::Images(args)) => return images::run(args),
         Some(Other::Cluster(args)) => return cluster::run(args),
+        Some(Other::Collector(args)) => return collector::run(args),
         Some(Other::Telemetry(args)) => return telemetry::run(args),
         Some(Other::Monitoring(args)) => return monitoring::run(args),
         Some(Other::Status(args)) => return status::run(args),

@@ -62,7 +62,7 @@ fn selectors(set: &Set, object: &Object, problems: &mut Problems) {
     let mut selectors: Vec<&Value> = Vec::new();
     match object.kind() {
         "Service" => selectors.push(object.at("/spec/selector")),
-        "Deployment" | "StatefulSet" | "PodDisruptionBudget" | "ServiceMonitor" | "PodMonitor" => {
+        "Deployment" | "StatefulSet" | "DaemonSet" | "PodDisruptionBudget" | "ServiceMonitor" | "PodMonitor" => {
             selectors.push(object.at("/spec/selector/matchLabels"));
         }
         "NetworkPolicy" => selectors.push(object.at("/spec/podSelector/matchLabels")),
@@ -79,7 +79,9 @@ fn selectors(set: &Set, object: &Object, problems: &mut Problems) {
         let matches = |labels: &Value| selector.iter().all(|(name, value)| labels.get(name) == Some(value));
         let found = match object.kind() {
             "ServiceMonitor" => set.of_kind("Service").any(|service| matches(service.at("/metadata/labels"))),
-            "Deployment" | "StatefulSet" => object.pod().is_some_and(|pod| matches(at(pod.metadata, "/labels"))),
+            "Deployment" | "StatefulSet" | "DaemonSet" => {
+                object.pod().is_some_and(|pod| matches(at(pod.metadata, "/labels")))
+            }
             _ => set
                 .pods()
                 .any(|pod| pod.owner.namespace() == object.namespace() && matches(at(pod.metadata, "/labels"))),

@@ -14,10 +14,18 @@ const CLUSTER: &str = "infra/kind/cluster.yaml";
 const COMPOSE: &str = "infra/compose/compose.yaml";
 const LOG_IN_MAP: &str = "infra/kafka/single/11-configmap-log.yaml";
 const LOG_IN_COMPOSE: &str = "infra/compose/log4j2.yaml";
+const GATEWAY_MAP: &str = "infra/tracing/20-configmap.yaml";
+const GATEWAY_COMPOSE: &str = "infra/compose/trace-gateway.yaml";
+/// Where each gateway sends to.
+const STORES: [&str; 2] = ["http://trace-store.tracing.svc.cluster.local:4318", "http://jaeger:4318"];
 const SECRET: &str = "infra/k8s/secret.yaml.example";
 
 /// Images for which no public source names a digest: one that is guessed would be worse than none.
-const WITHOUT_DIGEST: [&str; 2] = ["otel/opentelemetry-collector-contrib:0.161.0", "prom/pushgateway:v1.11.4"];
+const WITHOUT_DIGEST: [&str; 3] = [
+    "otel/opentelemetry-collector-contrib:0.149.0",
+    "otel/opentelemetry-collector-contrib:0.161.0",
+    "prom/pushgateway:v1.11.4",
+];
 
 /// All of it.
 ///
@@ -32,6 +40,11 @@ pub fn check(set: &Set) -> Result<Problems> {
     let (in_map, in_compose) = (set.file(LOG_IN_MAP)?.text("/data/log4j2.yaml"), set.file(LOG_IN_COMPOSE)?);
     if serde_saphyr::from_str::<Value>(in_map).ok().as_ref() != Some(&in_compose.value) {
         problems.push(in_compose.problem(format!("differs from {LOG_IN_MAP}")));
+    }
+    let (in_map, in_compose) = (set.file(GATEWAY_MAP)?.text("/data/collector.yaml"), set.file(GATEWAY_COMPOSE)?);
+    let expected = in_map.replace(STORES[0], STORES[1]);
+    if serde_saphyr::from_str::<Value>(&expected).ok().as_ref() != Some(&in_compose.value) {
+        problems.push(in_compose.problem(format!("differs from {GATEWAY_MAP} in more than the store")));
     }
     let secret = set.file(SECRET)?;
     for (key, _) in map_at(&secret.value, "/stringData").iter().filter(|(_, value)| *value != "") {
@@ -161,5 +174,14 @@ fn replicas(set: &Set, problems: &mut Problems) {
 pub fn compose_variables(set: &Set, service: &str) -> Result<Vec<(String, String)>> {
     let compose = set.file(COMPOSE)?;
     let variables = map_at(at(&compose.value, "/services"), &format!("/{service}/environment"));
-    Ok(variables.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect())
+    Ok(variables
+        .iter()
+        .map(|(name, value)| (name.clone(), unset(value.as_str().unwrap_or_default()).to_owned()))
+        .collect())
+}
+
+/// `${NAME:-default}` as compose takes it where nobody sets the variable.
+fn unset(value: &str) -> &str {
+    let inside = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    inside.and_then(|inside| inside.split_once(":-")).map_or(value, |(_, default)| default)
 }

@@ -1,10 +1,11 @@
 //! `cargo xtask manifests`: what the YAML files of `infra/` say, against the code, against each other, and against the schemas of
-//! those who read them. Writes the one line that is made from another file: the checksum of the ConfigMap.
+//! those who read them. Writes the lines that are made from other files: the checksums of ConfigMaps.
 
 pub(crate) mod checksum;
 mod code;
 mod labels;
 mod layout;
+mod pipelines;
 mod proof;
 mod references;
 pub(crate) mod schemas;
@@ -39,7 +40,7 @@ pub fn run(args: &Args) -> Result<bool> {
     let root = programs::root();
     if !args.check {
         let written = checksum::write(&root)?;
-        println!("{}", if written { "wrote the checksum of the ConfigMap" } else { "the checksum is up to date" });
+        println!("{}", if written { "wrote the checksums of the ConfigMaps" } else { "the checksums are up to date" });
         return Ok(true);
     }
     let mut done = Done::default();
@@ -77,7 +78,7 @@ pub fn run(args: &Args) -> Result<bool> {
 
 /// What needs nothing but the files.
 fn rules(set: &Set) -> Problems {
-    [code::check(set), labels::check(set), references::check(set), security::check(set)].concat()
+    [code::check(set), labels::check(set), pipelines::check(set), references::check(set), security::check(set)].concat()
 }
 
 /// Says how each check went.

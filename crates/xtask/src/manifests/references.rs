@@ -76,6 +76,10 @@ fn of_pod(set: &Set, pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
         for source in sources {
             if let Some(map) = source.get("configMap") {
                 needs("ConfigMap", map, "");
+                list_at(map, "/items").for_each(|item| needs("ConfigMap", map, text(item, "/key")));
+            }
+            if let Some(claim) = source.get("persistentVolumeClaim") {
+                needs("PersistentVolumeClaim", &serde_json::json!({ "name": text(claim, "/claimName") }), "");
             }
             if let Some(secret) = source.get("secret") {
                 needs("Secret", secret, "");

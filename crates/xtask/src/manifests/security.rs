@@ -25,19 +25,24 @@ const SAFE_SYSCTLS: [&str; 12] = [
 ];
 const SELINUX_TYPES: [&str; 4] = ["", "container_t", "container_init_t", "container_kvm_t"];
 const NAMESPACE_LABELS: [&str; 3] = ["enforce", "audit", "warn"];
+/// The one namespace that is not `restricted`: its one pod reads the log files of its node, which belong to root.
+const NODE_AGENT: (&str, &str) = ("logging-agent", "log-agent");
+/// What it may mount of the node, and whether it may write there.
+const OF_THE_NODE: [(&str, bool); 2] = [("/var/log/pods", false), ("/var/lib/log-agent", true)];
 
 /// All of it.
 pub fn check(set: &Set) -> Problems {
     let mut problems = Problems::new();
     for namespace in set.of_kind("Namespace") {
+        let wanted = if namespace.name() == NODE_AGENT.0 { "privileged" } else { "restricted" };
         for mode in NAMESPACE_LABELS {
             let label = |suffix: &str| {
                 namespace.text(&format!("/metadata/labels/pod-security.kubernetes.io~1{mode}{suffix}")).to_owned()
             };
             let (level, version) = (label(""), label("-version"));
-            if level != "restricted" || !version.starts_with("v1.") {
+            if level != wanted || !version.starts_with("v1.") {
                 problems.push(namespace.problem(format!(
-                    "pod-security.kubernetes.io/{mode} is {level:?}, version {version:?}: it has to be restricted, with \
+                    "pod-security.kubernetes.io/{mode} is {level:?}, version {version:?}: it has to be {wanted}, with \
                      a fixed version"
                 )));
             }
@@ -57,6 +62,19 @@ pub fn check(set: &Set) -> Problems {
     problems
 }
 
+/// Whether it is the pod that may be root and mount folders of the node. Everything else holds for it too.
+fn is_node_agent(pod: &Pod<'_>) -> bool {
+    (pod.owner.namespace(), pod.owner.name(), pod.owner.kind()) == (NODE_AGENT.0, NODE_AGENT.1, "DaemonSet")
+}
+
+/// A folder of the node, as the agent may have it.
+fn is_of_the_node(pod: &Pod<'_>, volume: &Value) -> bool {
+    let known = OF_THE_NODE.iter().find(|(path, _)| *path == text(volume, "/hostPath/path"));
+    let Some((_, written)) = known.filter(|_| is_node_agent(pod)) else { return false };
+    let mut mounts = pod.containers().flat_map(|container| list_at(container, "/volumeMounts"));
+    mounts.all(|mount| text(mount, "/name") != text(volume, "/name") || *written || is_true(&mount["readOnly"]))
+}
+
 fn is_true(value: &Value) -> bool {
     value.as_bool() == Some(true)
 }
@@ -67,7 +85,10 @@ fn restricted_pod(pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
             problem(format!("{shared} is not allowed"));
         }
     }
-    for volume in list_at(pod.spec, "/volumes") {
+    if pod.owner.namespace() == NODE_AGENT.0 && !is_node_agent(pod) {
+        problem("only the agent belongs into this namespace: nothing is forbidden there".into());
+    }
+    for volume in list_at(pod.spec, "/volumes").filter(|volume| !is_of_the_node(pod, volume)) {
         let kinds = map_at(volume, "").keys().filter(|key| *key != "name" && !VOLUMES.contains(&key.as_str()));
         for kind in kinds {
             problem(format!("volume {}: the kind {kind} is not allowed", text(volume, "/name")));
@@ -94,10 +115,11 @@ fn restricted_container(pod: &Pod<'_>, container: &Value, problem: &mut impl FnM
     if is_true(&own["privileged"]) {
         problem("privileged is not allowed");
     }
-    if !is_true(either("/runAsNonRoot")) {
+    let may_be_root = is_node_agent(pod);
+    if !may_be_root && !is_true(either("/runAsNonRoot")) {
         problem("runAsNonRoot has to be true, here or for the pod");
     }
-    if [own, of_pod].iter().any(|context| context["runAsUser"].as_u64() == Some(0)) {
+    if !may_be_root && [own, of_pod].iter().any(|context| context["runAsUser"].as_u64() == Some(0)) {
         problem("runAsUser 0 is not allowed");
     }
     if !["RuntimeDefault", "Localhost"].contains(&text(either("/seccompProfile"), "/type")) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::set::{Object, Problems, Set};
-use super::{code, labels, layout, references, security};
+use super::{code, labels, layout, pipelines, references, security};
 use crate::programs;
 
 fn files() -> Set {
@@ -172,6 +172,58 @@ fn security_finds_each_thing_that_restricted_forbids() {
     finds(security::check, namespace, &format!("{enforce}-version"), json!("latest"), "fixed version");
 }
 
+const AGENT: &str = "infra/logging/40-daemonset.yaml";
+const AGENT_MAP: &str = "infra/logging/20-configmap.yaml";
+const GATEWAY_MAP: &str = "infra/tracing/20-configmap.yaml";
+
+#[test]
+fn security_lets_the_node_agent_do_what_it_is_for_and_nothing_else() {
+    let found = |pointer: &str, value, expected| finds(security::check, AGENT, pointer, value, expected);
+    found(&format!("{POD}/volumes/1/hostPath/path"), json!("/var/log"), "the kind hostPath");
+    found(&format!("{CONTAINER}/volumeMounts/1/readOnly"), Value::Null, "the kind hostPath");
+    found(&format!("{POD}/hostNetwork"), json!(true), "hostNetwork");
+    found(&format!("{CONTAINER}/securityContext/privileged"), json!(true), "privileged");
+    found(&format!("{CONTAINER}/securityContext/capabilities/drop"), json!([]), "ALL have to be dropped");
+    found(&format!("{CONTAINER}/securityContext/allowPrivilegeEscalation"), Value::Null, "allowPrivilegeEscalation");
+    found("/metadata/name", json!("other"), "only the agent belongs into this namespace");
+    found("/metadata/namespace", json!("logging"), "runAsUser 0");
+    let enforce = "/metadata/labels/pod-security.kubernetes.io~1enforce";
+    let (agent, store) = ("infra/logging/00-namespace-agent.yaml", "infra/logging/01-namespace-store.yaml");
+    finds(security::check, agent, enforce, json!("baseline"), "has to be privileged");
+    finds(security::check, store, enforce, json!("privileged"), "has to be restricted");
+}
+
+#[test]
+fn pipelines_finds_parts_and_addresses_that_lead_nowhere() {
+    let changed = |path: &str, from: &str, to: &str| {
+        let pointer = "/data/collector.yaml";
+        let text = files().file(path).unwrap().text(pointer).to_owned();
+        assert!(text.contains(from), "{path} does not say {from}");
+        with(path, pointer, json!(text.replacen(from, to, 1)))
+    };
+    let finds = |set: &Set, expected: &str| {
+        let problems = pipelines::check(set);
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected}: {problems:#?}");
+    };
+    finds(&changed(AGENT_MAP, "receivers: [file_log]", "receivers: [filelog]"), "used are {\"filelog\"}");
+    finds(&changed(AGENT_MAP, "extensions: [file_storage, ", "extensions: ["), "extensions: defined are");
+    finds(&changed(AGENT_MAP, "processors: [memory_limiter]", "processors: []"), "begins with memory_limiter");
+    finds(&changed(AGENT_MAP, "port: 8888", "port: 8889"), "listens on {8889, 13133}");
+    finds(&changed(GATEWAY_MAP, "0.0.0.0:4318", "0.0.0.0:4317"), "listens on {4317, 8888, 13133}");
+    finds(&changed(GATEWAY_MAP, "trace-store.tracing", "store.tracing"), "there is no Service store in tracing");
+    finds(&changed(GATEWAY_MAP, "  pipelines:", "  pipelines: {"), "collector.yaml:");
+    let store = "infra/logging/loki/40-configmap-log-store.yaml";
+    let other = |url: &str| with(store, "/data/LOG_STORE", json!(url));
+    finds(
+        &other("http://loki.logging.svc.cluster.local:3101/otlp"),
+        "there is no Service loki in logging with this port",
+    );
+    let policy = "infra/logging/loki/20-networkpolicy.yaml";
+    let values = "/spec/ingress/0/from/0/namespaceSelector/matchExpressions/0/values";
+    finds(&with(policy, values, json!(["monitoring"])), "no policy in logging lets in from logging-agent to port http");
+    finds(&with("infra/logging/30-networkpolicy.yaml", "/spec/egress/1/ports/0/port", json!(3101)), "lets out to it");
+}
+
 #[test]
 fn layout_finds_numbers_that_differ() {
     let check: fn(&Set) -> Problems = |set| layout::check(set).unwrap();
@@ -189,6 +241,8 @@ fn layout_finds_numbers_that_differ() {
     found(cluster, "/nodes/1/image", json!("kindest/node:v1.37.0"), "has no digest");
     let hpa = "infra/autoscaling/hpa/horizontalpodautoscaler.yaml";
     found(hpa, "/spec/maxReplicas", json!(7), "7 consumers for 6 partitions");
+    let gateway = "infra/compose/trace-gateway.yaml";
+    found(gateway, "/processors/tail_sampling/decision_wait", json!("1s"), "differs from infra/tracing");
     found("infra/compose/log4j2.yaml", "/Configuration/Loggers/Root/level", json!("DEBUG"), "differs from");
     found("infra/k8s/secret.yaml.example", "/stringData/password", json!("x"), "password has a value");
     found("infra/k8s/secret.yaml.example", "/stringData/more", json!(""), "the pods may ask for");

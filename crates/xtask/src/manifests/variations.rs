@@ -37,7 +37,10 @@ pub fn all(set: &Set, tools: &Tools) -> Result<Vec<(&'static str, Set)>> {
         lay_out(&folder, components)?;
         let made = tools.kustomize(&folder.join("infra"))?;
         let mut variation = Set::from_stream(name, &made)?;
-        let others = set.objects.iter().filter(|object| object.path.starts_with("infra/kafka/"));
+        let others = set
+            .objects
+            .iter()
+            .filter(|object| ["infra/kafka/", "infra/tracing/"].iter().any(|folder| object.path.starts_with(folder)));
         variation.objects.extend(others.cloned());
         variations.push((name, variation));
     }

@@ -1,5 +1,6 @@
 //! What scenarios have in common: the installation on the cluster, its pods, load, and the state that each finds it in.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -72,9 +73,18 @@ impl Bench {
 
     /// Makes a namespace that is missing. Those of the suite's own go at the end.
     pub fn namespace(&mut self, name: &str) -> Result<()> {
+        self.namespace_by(name, &["create", "namespace", name])
+    }
+
+    /// As [`Bench::namespace`], from its file: with the Pod Security level that the objects in it are judged by.
+    pub fn namespace_from(&mut self, name: &str, file: &Path) -> Result<()> {
+        self.namespace_by(name, &["create", "-f", &file.display().to_string()])
+    }
+
+    fn namespace_by(&mut self, name: &str, create: &[&str]) -> Result<()> {
         if !leftovers::exists(&self.kubectl, name)? {
             self.note.add(&self.kubectl, name)?;
-            self.kubectl.run(&["create", "namespace", name])?;
+            self.kubectl.run(create)?;
             self.made.push(name.to_owned());
         }
         Ok(())

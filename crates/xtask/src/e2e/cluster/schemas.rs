@@ -23,7 +23,11 @@ fn dry_run(bench: &mut Bench) -> Result<String> {
     let root = programs::root();
     let set = Set::load(&root)?;
     for object in set.objects.iter().filter(|object| !object.namespace().is_empty()) {
-        bench.namespace(object.namespace())?;
+        let name = object.namespace();
+        match set.find("Namespace", name, name) {
+            Some(file) => bench.namespace_from(name, &root.join(&file.path))?,
+            None => bench.namespace(name)?,
+        }
     }
     let mut refused = Vec::new();
     let mut accept = |what: &str, args: [&str; 2]| -> Result<usize> {
