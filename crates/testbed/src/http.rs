@@ -1,4 +1,6 @@
-//! One HTTP GET on loopback: enough to read a program's metrics and health.
+//! HTTP on loopback: one GET, enough to read a program's metrics and health, and what a server reads.
+
+mod request;
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -6,6 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+
+pub use request::Request;
 
 /// How long one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

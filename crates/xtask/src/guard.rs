@@ -13,7 +13,7 @@ const GUARDED: [(&str, &str, f64); 4] = [
     ("record", "a record becomes a line", 0.33),
     ("message", "a message is made, with its stamp", 0.31),
     ("stamp", "a stamp is written and read", 0.34),
-    ("decision", "a record is not traced", 0.50),
+    ("decision", "a record is not traced", 0.20),
 ];
 /// Two lengths of run, so that the start of the process falls out of the difference.
 const SHORT: u64 = 1_000;

@@ -45,7 +45,7 @@ enum Task {
     Guard,
     /// Check the files of infra/ against the code, each other and the schemas of those who read them
     Manifests(manifests::Args),
-    /// Generate and check infra/monitoring: rules and their tests, routes, runbooks
+    /// Generate and check infra/monitoring: rules and their tests, routes, runbooks, dashboards; needs Node
     Monitoring(monitoring::Args),
     /// What a rate of messages needs: cores, pods, partitions, network, log volume
     Size(size::Args),

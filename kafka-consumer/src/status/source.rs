@@ -146,17 +146,14 @@ fn errors(series: &Series) -> Vec<Count> {
 }
 
 fn brokers(series: &Series) -> Vec<Broker> {
-    let round_trip = |id: &str, names: [&str; 2]| {
-        let is_it = |metric: &prometheus::proto::Metric| {
-            let of = label_of(metric, "broker") == Some(id);
-            of && metric.get_label().iter().any(|label| names.contains(&label.value()) && label.name() != "broker")
-        };
+    let round_trip = |id: &str, stat: &str| {
+        let is_it = |metric: &_| label_of(metric, "broker") == Some(id) && label_of(metric, "stat") == Some(stat);
         series.all("broker_round_trip_seconds").find(|(metric, _)| is_it(metric)).map(|(_, seconds)| seconds)
     };
     let broker = |(id, up): (String, f64)| Broker {
         up: up > 0.0,
-        p50_seconds: round_trip(&id, ["p50", "0.5"]),
-        p99_seconds: round_trip(&id, ["p99", "0.99"]),
+        p50_seconds: round_trip(&id, "p50"),
+        p99_seconds: round_trip(&id, "p99"),
         id,
     };
     let mut brokers: Vec<Broker> = series.by("broker_up", "broker").into_iter().map(broker).collect();

@@ -9,8 +9,6 @@ mod faults;
 mod group;
 mod life;
 mod metrics;
-#[path = "../../../kafka-producer/tests/it/otlp.rs"]
-mod otlp;
 mod output;
 mod positions;
 mod readiness;

@@ -2,11 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use testbed::http::Response;
-use testbed::process::{Signal, read_slowly};
+use testbed::otlp::Receiver;
+use testbed::process::{Program, Signal, read_slowly};
 use testbed::records::NewRecord;
 
 use crate::support::{Cluster, SOON, Served, TOPIC, numbered, stop, wait_for_records};
@@ -66,9 +67,13 @@ fn ask(address: SocketAddr, method: &str, path: &str) -> (String, String) {
 
 /// Three records in partition 0, two in partition 1, all logged and the lag known.
 fn five_logged(cluster: &Cluster, group: &str) -> Served {
+    five_logged_by(cluster, cluster.member(group))
+}
+
+fn five_logged_by(cluster: &Cluster, member: Program) -> Served {
     cluster.produce(&numbered(0..5, 2));
     let flags = ["--statistics-interval", "100ms", "--commit-interval", "100ms"];
-    let served = Served::start(cluster.member(group).args(flags)).ready();
+    let served = Served::start(member.args(flags)).ready();
     wait_for_records(&served.process, 5);
     for partition in [0, 1] {
         let series = format!(r#"kafka_consumer_lag_records{{partition="{partition}",topic="test"}}"#);
@@ -95,6 +100,7 @@ fn the_page_says_without_its_script_what_the_metrics_say() {
         assert_eq!((&*row[0], row[1].clone()), (TOPIC, partition.to_string()), "{row:?}");
         assert_eq!(row[2], of(partition, "records_total"), "{row:?}");
         assert_eq!(row[4], of(partition, "lag_records"), "{row:?}");
+        assert_eq!((of(partition, "lag_seconds").as_str(), &*row[6]), ("0", "0 s"), "{row:?}");
     }
     assert_eq!((text(&page, "total"), text(&page, "lag"), text(&page, "assigned")), ("5", "0", "2"));
     assert_eq!((text(&page, "live"), text(&page, "ready"), text(&page, "reason")), ("live", "ready", ""));
@@ -116,11 +122,25 @@ fn the_page_says_without_its_script_what_the_metrics_say() {
 
 #[test]
 fn the_data_have_the_documented_form() {
-    let cluster = Cluster::new(2);
-    let served = five_logged(&cluster, "g");
-    let known = ["/records/history/0", "/partitions/0/records_per_second", "/brokers/0/p99_seconds"];
-    let facts =
-        wait_for_status(&served, |facts| known.iter().all(|at| facts.pointer(at).is_some_and(Value::is_number)));
+    let (cluster, receiver) = (Cluster::new(2), Receiver::start().unwrap());
+    let traced = [("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()), ("OTEL_BSP_SCHEDULE_DELAY", "100".to_owned())];
+    let served = five_logged_by(&cluster, cluster.member("g").envs(traced));
+    // For an error to be shown.
+    cluster.mock.all_down().unwrap();
+    wait_for_status(&served, |facts| facts["ready"]["ok"] == false && facts["errors"][0].is_object());
+    cluster.mock.all_up().unwrap();
+    let known = [
+        "/records/history/0",
+        "/partitions/0/records_per_second",
+        "/partitions/0/lag_seconds",
+        "/partitions/1/lag_seconds",
+        "/brokers/0/p99_seconds",
+    ];
+    let facts = wait_for_status(&served, |facts| {
+        let are_known = known.iter().all(|at| facts.pointer(at).is_some_and(Value::is_number));
+        // A process span for each record; those of polls and commits come on top.
+        are_known && facts["ready"]["ok"] == true && count(&facts["spans"], "exported") >= 5
+    });
     let docs = include_str!("../../../docs/telemetry.md");
     let (_, example) = docs.split_once("<!-- status.json -->\n\n```json\n").expect("an example in the docs");
     let documented: Value = serde_json::from_str(example.split_once("```").unwrap().0).unwrap();
@@ -129,29 +149,56 @@ fn the_data_have_the_documented_form() {
     assert_eq!((&facts["records"]["total"], &facts["records"]["bytes"]), (&5.into(), &5.into()));
     assert_eq!(facts["partitions"][0]["next_offset"], 3);
     assert_eq!(facts["latency"]["p99"]["seconds"].as_f64().map(f64::is_sign_positive), Some(true));
+    assert_eq!((count(&facts["spans"], "failed"), count(&facts["spans"], "dropped")), (0, 0), "{facts:#}");
+    // Both only grow, and the metrics were read later.
+    for (list, metric, label) in [("spans", "spans_total", "result"), ("errors", "client_errors_total", "error")] {
+        for shown in facts[list].as_array().unwrap() {
+            let series = format!(r#"kafka_consumer_{metric}{{{label}="{}"}}"#, shown["name"].as_str().unwrap());
+            let (now, then) = (served.metric(&series), shown["count"].as_f64());
+            assert!(then.is_some() && now >= then, "{series} is {now:?}, shown was {then:?}");
+        }
+    }
     // It must be no way to settings or to what the records hold.
     let all = facts.to_string() + &served.get("/").body;
     assert!(!all.contains(&cluster.mock.bootstrap_servers()), "{all}");
     stop(served.process, Signal::TERM, 0);
 }
 
-/// Names and types; of a list its first member, and what may be unknown as what it is when known.
+/// How often the one with this name happened, in a list of counts.
+fn count(list: &Value, name: &str) -> u64 {
+    let found = list.as_array().and_then(|counts| counts.iter().find(|count| count["name"] == name));
+    found.map_or(0, |found| found["count"].as_u64().unwrap())
+}
+
+/// Names and types; of a list its first member.
 fn shape(value: &Value) -> Value {
     match value {
-        Value::Object(fields) => {
-            let of = |name: &str, value| match name {
-                // Empty or not known unless something happened, or is switched on.
-                "lag_seconds" | "spans" | "errors" => "there".into(),
-                _ => shape(value),
-            };
-            Value::Object(fields.iter().map(|(name, value)| (name.clone(), of(name, value))).collect())
-        }
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
         Value::Array(list) => Value::Array(list.first().map(shape).into_iter().collect()),
         Value::String(_) => "string".into(),
         Value::Number(_) => "number".into(),
         Value::Bool(_) => "bool".into(),
         Value::Null => Value::Null,
     }
+}
+
+#[test]
+fn how_long_a_lag_lasts_is_shown() {
+    let cluster = Cluster::new(1);
+    let (value, hour_ago) = ("x".repeat(4000), SystemTime::now() - Duration::from_secs(3600));
+    let sent = i64::try_from(hour_ago.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let record = || NewRecord::value(value.clone()).partition(0).timestamp(sent);
+    cluster.produce(&std::iter::repeat_with(record).take(1000).collect::<Vec<_>>());
+    // Read so slowly that a lag remains for a while, whose last record logged is an hour old.
+    let (reader, writer) = std::io::pipe().unwrap();
+    read_slowly(reader, Duration::from_millis(300));
+    let served = Served::start(cluster.member("g").args(["--statistics-interval", "1s"]).stdout(writer)).ready();
+    let facts = wait_for_status(&served, |facts| facts["partitions"][0]["lag_seconds"].as_f64() > Some(0.0));
+    let seconds = facts["partitions"][0]["lag_seconds"].as_f64().unwrap();
+    assert!((3600.0..3660.0).contains(&seconds), "{facts:#}");
+    let row = &table(&served.get("/").body, "partitions")[0];
+    assert_eq!(row[6], "1 h 0 min", "{row:?}");
+    assert_ne!(row[4], "0", "{row:?}");
 }
 
 #[test]

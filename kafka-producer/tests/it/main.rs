@@ -9,7 +9,6 @@ mod delivery;
 mod faults;
 mod input;
 mod life;
-mod otlp;
 mod pipes;
 mod pushgateway;
 mod support;

@@ -1,7 +1,7 @@
 //! What a run leaves on a Pushgateway, and that a gateway which is away changes nothing. The gateway here takes notes; a real one
 //! is part of the suite with real brokers.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -70,26 +70,10 @@ impl Gateway {
 
 fn take(stream: TcpStream, answer: Option<&str>, noted: &Mutex<Vec<Request>>) {
     let mut reader = BufReader::new(stream);
-    let mut head = Vec::new();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) == 0 {
-            return;
-        }
-        match line.trim_end() {
-            "" => break,
-            line => head.push(line.to_owned()),
-        }
-    }
-    let header = |name: &str| {
-        let lines = head.iter().skip(1).filter_map(|line| line.split_once(": "));
-        lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned()).next()
-    };
-    let length = header("content-length").map_or(0, |length| length.parse().unwrap());
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    let body = String::from_utf8(body).unwrap();
-    noted.lock().unwrap().push(Request { line: head[0].clone(), authorization: header("authorization"), body });
+    let Ok(Some(request)) = testbed::http::Request::read(&mut reader) else { return };
+    let authorization = request.header("authorization").map(str::to_owned);
+    let body = String::from_utf8(request.body).unwrap();
+    noted.lock().unwrap().push(Request { line: request.line, authorization, body });
     let mut stream = reader.into_inner();
     match answer {
         Some(status) => {

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use serde_json::Value;
+use testbed::otlp::{Kind, Mood, Receiver};
 use testbed::process::{Outcome, Program};
 use testbed::records::Record;
 
-use crate::otlp::{Manner, Receiver, attribute, hex};
 use crate::support::{Cluster, SOON, arg, assert_says, file, number, producer, report};
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -36,52 +36,52 @@ fn lost(outcome: &Outcome) -> u64 {
 
 #[test]
 fn at_all_of_them_each_message_is_a_span_that_names_its_place() {
-    let (cluster, receiver) = (Cluster::new(3), Receiver::new(Manner::Takes));
+    let (cluster, receiver) = (Cluster::new(3), Receiver::start().unwrap());
     let program = traced(cluster.producer(), &receiver).args(["-n", "50", "--client-id", "me"]);
     let outcome =
         run(program.env("OTEL_RESOURCE_ATTRIBUTES", "team=a%2Cb").env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"));
     report(&outcome, 0);
-    let spans = receiver.spans();
+    let spans = receiver.spans().unwrap();
     assert_eq!((spans.len(), lost(&outcome)), (50, 0), "{outcome}");
-    let request = &receiver.requests()[0];
-    assert_eq!(request.path, "/v1/traces");
+    let request = &receiver.requests().unwrap()[0];
+    assert_eq!((request.http.path(), request.http.header("content-encoding")), ("/v1/traces", Some("gzip")));
     for (name, value) in
         [("service.name", "kafka-producer"), ("team", "a,b"), ("service.version", env!("CARGO_PKG_VERSION"))]
     {
-        assert_eq!(attribute(&request.resource, name).as_deref(), Some(value));
+        assert_eq!(spans[0].resource[name], value);
     }
     for record in cluster.records() {
         let [trace_id, span_id, flags] = context(&record);
-        let span = spans.iter().find(|span| hex(&span.span_id) == span_id).unwrap();
-        assert_eq!((hex(&span.trace_id), flags.as_str()), (trace_id, "01"));
-        assert_eq!((span.name.as_str(), span.kind()), ("send test", SpanKind::Producer));
-        assert!(span.parent_span_id.is_empty() && span.start_time_unix_nano <= span.end_time_unix_nano);
+        let span = spans.iter().find(|span| span.span_id == span_id).unwrap();
+        assert_eq!((&span.trace_id, flags.as_str()), (&trace_id, "01"));
+        assert_eq!((span.name.as_str(), span.kind), ("send test", Kind::Producer));
+        assert!(span.parent_id.is_empty() && span.times.0 <= span.times.1);
         for (name, value) in [
-            ("messaging.system", "kafka"),
-            ("messaging.operation.name", "send"),
-            ("messaging.operation.type", "send"),
-            ("messaging.destination.name", "test"),
-            ("messaging.destination.partition.id", &record.partition.to_string()),
-            ("messaging.kafka.offset", &record.offset.to_string()),
-            ("messaging.client.id", "me"),
+            ("messaging.system", Value::from("kafka")),
+            ("messaging.operation.name", "send".into()),
+            ("messaging.operation.type", "send".into()),
+            ("messaging.destination.name", "test".into()),
+            ("messaging.destination.partition.id", record.partition.to_string().into()),
+            ("messaging.kafka.offset", record.offset.into()),
+            ("messaging.client.id", "me".into()),
         ] {
-            assert_eq!(attribute(&span.attributes, name).as_deref(), Some(value), "{name}: {span:#?}");
+            assert_eq!(span.attribute(name), &value, "{name}: {span:#?}");
         }
-        assert_eq!(attribute(&span.attributes, "error.type"), None);
+        assert!(span.attribute("error.type").is_null() && !span.is_error, "{span:#?}");
     }
 }
 
 #[test]
 fn the_decision_travels_with_every_message() {
     let cluster = Cluster::new(1);
-    let receiver = Receiver::new(Manner::Takes);
+    let receiver = Receiver::start().unwrap();
     let program = traced(cluster.producer(), &receiver).args(["-n", "1000"]);
     let ratio = program.env("OTEL_TRACES_SAMPLER", "parentbased_traceidratio").env("OTEL_TRACES_SAMPLER_ARG", "0.2");
     report(&run(ratio), 0);
     let records = cluster.records();
     let mut sampled: Vec<String> =
         records.iter().map(context).filter(|[.., flags]| flags == "01").map(|[_, span_id, _]| span_id).collect();
-    let mut spans: Vec<String> = receiver.spans().iter().map(|span| hex(&span.span_id)).collect();
+    let mut spans: Vec<String> = receiver.spans().unwrap().into_iter().map(|span| span.span_id).collect();
     assert!((100..350).contains(&spans.len()), "{} of 1000", spans.len());
     spans.sort_unstable();
     sampled.sort_unstable();
@@ -91,7 +91,7 @@ fn the_decision_travels_with_every_message() {
 
 #[test]
 fn a_context_in_the_input_becomes_the_parent_and_is_replaced() {
-    let (cluster, receiver) = (Cluster::new(1), Receiver::new(Manner::Takes));
+    let (cluster, receiver) = (Cluster::new(1), Receiver::start().unwrap());
     let message = |flags: &str| {
         let parent = format!("00-{TRACE_ID}-{SPAN_ID}-{flags}");
         format!(r#"{{"value":"{flags}","headers":{{"traceparent":"{parent}","tracestate":"a=1,b=2"}}}}"#)
@@ -108,14 +108,14 @@ fn a_context_in_the_input_becomes_the_parent_and_is_replaced() {
         assert_eq!(names, ["stamp", "traceparent", "tracestate"]);
         assert_eq!(record.header("tracestate").as_deref(), Some("a=1,b=2"));
     }
-    let spans = receiver.spans();
+    let spans = receiver.spans().unwrap();
     assert_eq!(spans.len(), 1, "the flag of the other one says no");
-    assert_eq!((hex(&spans[0].parent_span_id), spans[0].trace_state.as_str()), (SPAN_ID.to_owned(), "a=1,b=2"));
+    assert_eq!((spans[0].parent_id.as_str(), spans[0].trace_state.as_str()), (SPAN_ID, "a=1,b=2"));
 }
 
 #[test]
 fn nothing_is_propagated_where_that_is_off() {
-    let (cluster, receiver) = (Cluster::new(1), Receiver::new(Manner::Takes));
+    let (cluster, receiver) = (Cluster::new(1), Receiver::start().unwrap());
     report(&run(traced(cluster.producer(), &receiver).args(["-n", "3", "--no-headers"])), 0);
     report(&run(traced(cluster.producer(), &receiver).args(["-n", "3"]).env("OTEL_PROPAGATORS", "baggage")), 0);
     let off = [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")];
@@ -125,7 +125,11 @@ fn nothing_is_propagated_where_that_is_off() {
     let records = cluster.records();
     assert_eq!(records.len(), 12);
     assert!(records.iter().all(|record| record.header("traceparent").is_none()));
-    assert_eq!(receiver.spans().len(), 6, "the spans themselves are made, and none of them when traces are off");
+    assert_eq!(
+        receiver.spans().unwrap().len(),
+        6,
+        "the spans themselves are made, and none of them when traces are off"
+    );
 }
 
 #[test]
@@ -134,10 +138,8 @@ fn a_receiver_in_trouble_changes_no_verdict_and_costs_two_seconds_at_most() {
     let began = Instant::now();
     report(&cluster.run(&["-n", "300"]), 0);
     let plain = began.elapsed();
-    for manner in
-        [None, Some(Manner::Answers(503)), Some(Manner::Answers(400)), Some(Manner::Silent), Some(Manner::Rejects(7))]
-    {
-        let receiver = manner.map(Receiver::new);
+    for mood in [None, Some(Mood::Answers(503)), Some(Mood::Answers(400)), Some(Mood::Silent), Some(Mood::Rejects(7))] {
+        let receiver = mood.map(|mood| Receiver::in_mood(mood).unwrap());
         let endpoint = receiver.as_ref().map_or_else(|| "http://127.0.0.1:1".to_owned(), Receiver::endpoint);
         let program = cluster.producer().args(["-n", "300"]).env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
         let began = Instant::now();
@@ -145,16 +147,16 @@ fn a_receiver_in_trouble_changes_no_verdict_and_costs_two_seconds_at_most() {
         let took = began.elapsed();
         assert_eq!(number(&report(&outcome, 0), "delivered"), 300);
         // The second is for a busy machine.
-        assert!(took < plain + Duration::from_secs(3), "{manner:?}: {took:?}, without traces {plain:?}");
+        assert!(took < plain + Duration::from_secs(3), "{mood:?}: {took:?}, without traces {plain:?}");
         let troubles = outcome.events().iter().filter(|event| event["event"] == "spans_fail").count();
-        let taken = receiver.as_ref().map_or(0, |receiver| receiver.spans().len()) as u64;
-        match manner {
+        let taken = receiver.as_ref().map_or(0, |receiver| receiver.spans().unwrap().len()) as u64;
+        match mood {
             // What it was sent in time it has, less what it rejected; a queue of 100 may drop some.
-            Some(Manner::Rejects(_)) => {
-                let batches = receiver.unwrap().requests().len() as u64;
+            Some(Mood::Rejects(_)) => {
+                let batches = receiver.unwrap().requests().unwrap().len() as u64;
                 assert_eq!((lost(&outcome), troubles), (300 - taken + 7 * batches, 1), "{outcome}");
             }
-            Some(Manner::Silent) => assert_eq!((lost(&outcome), taken), (300, 0), "{outcome}"),
+            Some(Mood::Silent) => assert_eq!((lost(&outcome), taken), (300, 0), "{outcome}"),
             _ => assert_eq!((lost(&outcome), troubles), (300, 1), "told once: {outcome}"),
         }
     }
@@ -162,26 +164,28 @@ fn a_receiver_in_trouble_changes_no_verdict_and_costs_two_seconds_at_most() {
 
 #[test]
 fn a_message_that_failed_is_a_span_that_says_so() {
-    let receiver = Receiver::new(Manner::Takes);
+    let receiver = Receiver::start().unwrap();
     let cluster = Cluster::new(1);
     let program =
         traced(cluster.producer(), &receiver).args(["-n", "1", "--size", "2MB", "-X", "message.max.bytes=1000"]);
     report(&run(program), 4);
-    let spans = receiver.wait_for("send test", 1);
-    assert_eq!(attribute(&spans[0].attributes, "error.type").as_deref(), Some("MessageSizeTooLarge"), "{spans:#?}");
-    assert_eq!(spans[0].status.as_ref().unwrap().code, 2);
+    let spans = receiver.wait_for_named(SOON, "send test", 1).unwrap();
+    assert_eq!(spans[0].attribute("error.type"), "MessageSizeTooLarge", "{spans:#?}");
+    assert!(spans[0].is_error, "{spans:#?}");
 }
 
 #[test]
 fn secrets_reach_the_receiver_and_nobody_else() {
-    let (cluster, receiver) = (Cluster::new(1), Receiver::new(Manner::Takes));
+    let (cluster, receiver) = (Cluster::new(1), Receiver::start().unwrap());
     let (_folder, path) = file("headers", "authorization=Bearer%20hunter2,tenant=a\n");
     let program = traced(cluster.producer(), &receiver).args(["-n", "1"]);
     let outcome = run(program.env("OTEL_EXPORTER_OTLP_HEADERS_FILE", arg(&path)).env("DEBUG", "true"));
     report(&outcome, 0);
-    let headers = &receiver.requests()[0].headers;
-    for header in ["authorization: Bearer hunter2", "tenant: a", "content-type: application/x-protobuf"] {
-        assert!(headers.iter().any(|line| line.eq_ignore_ascii_case(header)), "{header}: {headers:?}");
+    let request = &receiver.requests().unwrap()[0].http;
+    for (name, value) in
+        [("authorization", "Bearer hunter2"), ("tenant", "a"), ("content-type", "application/x-protobuf")]
+    {
+        assert_eq!(request.header(name), Some(value), "{name}: {request:?}");
     }
     assert!(!outcome.stderr.contains("hunter2"), "{outcome}");
     let shown = traced(producer(), &receiver).arg("config").env("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=hunter2");
@@ -189,12 +193,12 @@ fn secrets_reach_the_receiver_and_nobody_else() {
     assert_says(&shown.stdout, &["OTEL_EXPORTER_OTLP_TRACES_HEADERS=[redacted]", "OTEL_TRACES_SAMPLER=always_off"]);
     assert_says(&shown.stdout, &["OTEL_BSP_MAX_QUEUE_SIZE=2048", &receiver.endpoint()]);
     assert!(!shown.stdout.contains("hunter2"), "{shown}");
-    assert_eq!(receiver.requests().len(), 1, "to show settings sends nothing");
+    assert_eq!(receiver.connections(), 1, "to show settings sends nothing");
 }
 
 #[test]
 fn settings_come_from_the_layers_and_never_past_them() {
-    let (cluster, receiver) = (Cluster::new(1), Receiver::new(Manner::Takes));
+    let (cluster, receiver) = (Cluster::new(1), Receiver::start().unwrap());
     let env = format!(
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={}/own/path\nOTEL_EXPORTER_OTLP_TRACES_HEADERS=x=ours\n",
         receiver.endpoint()
@@ -208,10 +212,10 @@ fn settings_come_from_the_layers_and_never_past_them() {
         .env("OTEL_EXPORTER_OTLP_HEADERS", "y=theirs");
     let program = program.env("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1").env("OTEL_METRICS_EXPORTER", "nonsense");
     report(&run(program.env("OTEL_BLRP_SCHEDULE_DELAY", "nonsense").env("HTTP_PROXY", "http://127.0.0.1:1")), 0);
-    let requests = receiver.requests();
-    assert_eq!((requests[0].path.as_str(), requests[0].spans.len()), ("/own/path", 2));
-    assert!(requests[0].headers.iter().any(|line| line == "x: ours"), "{requests:?}");
-    assert!(!requests[0].headers.iter().any(|line| line.starts_with("y:")), "{requests:?}");
+    let requests = receiver.requests().unwrap();
+    let http = &requests[0].http;
+    assert_eq!((http.path(), requests[0].spans.len()), ("/own/path", 2));
+    assert_eq!((http.header("x"), http.header("y")), (Some("ours"), None), "{requests:?}");
     assert!(requests[0].spans.iter().all(|span| span.attributes.len() > 5), "{requests:?}");
 }
 
@@ -250,7 +254,7 @@ fn port_4317_is_a_warning_and_versions_need_no_receiver() {
         outcome.events().iter().any(|event| event["event"] == "otlp_port" && event["level"] == "WARN"),
         "{outcome}"
     );
-    let receiver = Receiver::new(Manner::Silent);
+    let receiver = Receiver::in_mood(Mood::Silent).unwrap();
     for args in [vec!["--version"], vec!["config"], vec!["--dry-run", "-n", "1"]] {
         let began = Instant::now();
         run(traced(producer(), &receiver).args(&args)).expect_code(0).unwrap();

@@ -277,3 +277,6 @@ async fn goodbye(events: &mut UnboundedReceiver<Event>) {
         tracing::debug!(event = "left_behind", "the client did not close within {GOODBYE:?}");
     }
 }
+
+#[cfg(test)]
+mod tests;

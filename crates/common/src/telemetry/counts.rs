@@ -1,6 +1,6 @@
 //! What became of the spans: each is counted once, as exported, failed or dropped.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use prometheus::{IntCounter, IntCounterVec};
 
@@ -34,6 +34,7 @@ struct Shared {
     dropped: IntCounter,
     bound: usize,
     state: Mutex<State>,
+    closed: Once,
 }
 
 #[derive(Default)]
@@ -53,7 +54,7 @@ impl Counts {
     pub fn new(metrics: &SpanMetrics, bound: usize) -> Self {
         let of = |result: &str| metrics.spans.with_label_values(&[result]);
         let (exported, failed, dropped) = (of("exported"), of("failed"), of("dropped"));
-        Self(Arc::new(Shared { exported, failed, dropped, bound, state: Mutex::default() }))
+        Self(Arc::new(Shared { exported, failed, dropped, bound, state: Mutex::default(), closed: Once::new() }))
     }
 
     /// Makes room for a span that has ended. `false` when there is none: it is dropped, and counted.
@@ -98,8 +99,17 @@ impl Counts {
         }
     }
 
-    /// Counts what is still on its way as lost. Returns how many spans were lost in all, once.
-    pub fn close(&self) -> Option<u64> {
+    /// Counts what is still on its way as lost, and logs how many spans were lost in all, once. The last flush and those who no
+    /// longer wait for it may both call this at the same moment, and the process ends when one returns: both return after the log line.
+    pub fn close(&self) {
+        self.0.closed.call_once(|| {
+            if let Some(lost) = self.settle() {
+                tracing::warn!(event = "spans_lost", spans = lost, "spans did not reach their receiver");
+            }
+        });
+    }
+
+    fn settle(&self) -> Option<u64> {
         let mut state = self.state();
         if std::mem::replace(&mut state.is_closed, true) {
             return None;
@@ -117,6 +127,12 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Duration;
+
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::{Context, SubscriberExt};
 
     use super::*;
     use crate::metrics::Program;
@@ -136,10 +152,47 @@ mod tests {
         assert_eq!(numbers(), [2, 1, 2]);
         counts.begin(1);
         assert!(counts.admit() && counts.admit());
-        assert_eq!(counts.close(), Some(6));
+        assert_eq!(counts.settle(), Some(6));
         assert_eq!(numbers(), [2, 2, 4], "one was being sent, two waited");
         counts.end(1, 0);
         assert!(!counts.admit());
-        assert_eq!((numbers(), counts.close()), ([2, 2, 5], None), "no result comes after the end");
+        assert_eq!((numbers(), counts.settle()), ([2, 2, 5], None), "no result comes after the end");
+    }
+
+    /// A log that takes its time.
+    struct SlowLog {
+        entered: Sender<()>,
+        go_on: Mutex<Receiver<()>>,
+    }
+
+    impl<S: tracing::Subscriber> Layer<S> for SlowLog {
+        fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
+            self.entered.send(()).unwrap();
+            self.go_on.lock().unwrap().recv().unwrap();
+        }
+    }
+
+    #[test]
+    fn nobody_goes_on_before_the_loss_is_logged() {
+        let program =
+            Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
+        let mut metrics = Metrics::new("test", &program).unwrap();
+        let counts = Counts::new(&SpanMetrics::new(&mut metrics).unwrap(), 3);
+        assert!(counts.admit());
+        let ((entered, is_logging), (release, go_on)) = (channel(), channel());
+        let log = tracing_subscriber::registry().with(SlowLog { entered, go_on: Mutex::new(go_on) });
+        std::thread::scope(|scope| {
+            scope.spawn(|| tracing::subscriber::with_default(log, || counts.close()));
+            is_logging.recv().unwrap();
+            let (returned, has_returned) = channel();
+            let other = counts.clone();
+            scope.spawn(move || {
+                other.close();
+                returned.send(()).unwrap();
+            });
+            assert!(has_returned.recv_timeout(Duration::from_millis(200)).is_err(), "it did not wait for the log line");
+            release.send(()).unwrap();
+            has_returned.recv().unwrap();
+        });
     }
 }

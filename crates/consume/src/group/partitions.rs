@@ -297,10 +297,15 @@ impl Partitions {
         waiting.map(|slot| slot.place.topic.as_str()).find(|topic| !answered(topic))
     }
 
-    /// Shows the lag of a partition, by statistics of this time: from what was written, or read, to `end`.
+    /// Shows the lag of a partition, by statistics of this time: from what was written to `end`.
     pub fn show_lag(&mut self, place: &TopicPartition, end: i64, taken: Instant) {
         let Some(slot) = self.get(place) else { return };
-        let position = if slot.is_in_batch && slot.written >= 0 { slot.written } else { slot.next };
+        let position = match (slot.is_in_batch, slot.written >= 0) {
+            (true, true) => slot.written,
+            // The first batch is being written: none of it is logged yet.
+            (true, false) => slot.batch_start,
+            (false, _) => slot.next,
+        };
         if position < 0 || end < 0 {
             return;
         }

@@ -1,7 +1,7 @@
 //! A token endpoint for the client credentials grant, as small as can be: it checks the client and hands out unsigned tokens,
 //! which the test brokers take.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
+use testbed::http::Request;
 
 /// Of a token, in seconds.
 const LIFETIME: u64 = 3600;
@@ -80,26 +81,9 @@ impl Drop for TokenServer {
 
 fn answer(mut stream: TcpStream, expected: &str, subject: &str, lifetime: u64) -> Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut request = BufReader::new(stream.try_clone()?);
-    let (mut authorized, mut length, mut line) = (false, 0, String::new());
-    loop {
-        line.clear();
-        request.read_line(&mut line)?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else {
-            if line.trim().is_empty() {
-                break;
-            }
-            continue;
-        };
-        match name.to_ascii_lowercase().as_str() {
-            "authorization" => authorized = value == expected,
-            "content-length" => length = value.parse().context("no length")?,
-            _ => {}
-        }
-    }
-    let mut form = vec![0; length];
-    request.read_exact(&mut form)?;
-    let (status, body) = if authorized && form.starts_with(b"grant_type=client_credentials") {
+    let request = Request::read(&mut BufReader::new(&stream))?.context("the client said nothing")?;
+    let authorized = request.header("authorization") == Some(expected);
+    let (status, body) = if authorized && request.body.starts_with(b"grant_type=client_credentials") {
         let token =
             json!({ "access_token": token(subject, lifetime)?, "token_type": "Bearer", "expires_in": lifetime });
         ("200 OK", token)

@@ -1,5 +1,6 @@
 //! `cargo xtask monitoring`: what is generated in `infra/monitoring`, and the checks of it.
 
+mod dashboards;
 mod generated;
 pub(crate) mod metrics;
 pub(crate) mod routes;
@@ -30,6 +31,7 @@ pub fn run(args: &Args) -> Result<bool> {
     let root = programs::root();
     if !args.check {
         generated::write(&root)?;
+        dashboards::generate()?;
         return Ok(true);
     }
     let mut done = Done::default();
@@ -42,6 +44,6 @@ pub fn run(args: &Args) -> Result<bool> {
     done.of("amtool: the plain routes", tools::amtool(&root)?);
     done.of("the schema of AlertmanagerConfig, child routes too", schema::check(&root)?);
     done.of("metrics in rules and dashboards", metrics::check(&root, &rules)?);
-    // Dashboards join here: done.of("dashboards", dashboards::check()?).
+    done.of("dashboards", dashboards::check()?);
     Ok(done.well)
 }

@@ -48,6 +48,20 @@ fn only_what_was_written_is_committed_and_only_the_highest_of_each_partition() {
 }
 
 #[test]
+fn what_is_read_and_not_written_is_lag_in_the_first_batch_too() {
+    let mut partitions = partitions(&[(0, None)]);
+    partitions.metrics.lag.expect_every(std::time::Duration::from_secs(60));
+    let lag = |partitions: &mut Partitions| {
+        partitions.show_lag(&place(0), 100, Instant::now());
+        partitions.metrics.lag.now()[0].records
+    };
+    assert!(take(&mut partitions, 0, 90) && take(&mut partitions, 0, 99));
+    assert_eq!(lag(&mut partitions), 10);
+    partitions.mark_written();
+    assert_eq!(lag(&mut partitions), 0);
+}
+
+#[test]
 fn offsets_that_went_back_are_committed_too() {
     let mut partitions = partitions(&[(0, None)]);
     assert!(take(&mut partitions, 0, 99));

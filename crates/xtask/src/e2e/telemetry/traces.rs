@@ -1,11 +1,10 @@
 //! A message's trace: one span when it is sent and one when it is logged, for those that the producer sampled.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use testbed::otlp::{Receiver, Span};
+use testbed::otlp::{Kind, Receiver, Span};
 use testbed::process::Signal;
 
 use super::super::Scenario;
@@ -36,12 +35,6 @@ pub(super) const SCENARIOS: [Scenario; 4] = [
     },
 ];
 
-/// How long the last spans may take to arrive.
-const SPANS: Duration = Duration::from_secs(15);
-/// OTLP's numbers of the kinds.
-const PRODUCER: i32 = 4;
-const CONSUMER: i32 = 5;
-
 /// What a run left: its spans, and its record lines.
 struct Seen {
     spans: Vec<Span>,
@@ -63,8 +56,10 @@ fn run(place: &Place, bench: &Bench, messages: u64, flags: &[&str], samplers: [(
     Report::of_all(traced(producer, &receiver, sends, send_ratio).run(RUN)?, messages)?;
     consumer.wait_for_lines(usize::try_from(messages)?, ARRIVAL)?;
     let outcome = consumer.stop(Signal::TERM)?.expect_code(0)?;
+    let strange = receiver.requests()?.into_iter().find(|request| request.http.path() != "/v1/traces");
+    ensure!(strange.is_none(), "a request to another path: {strange:?}");
     // Both have ended, each after its last flush: nothing follows.
-    Ok(Seen { spans: receiver.wait_for(SPANS, |_| true)?, lines: outcome.json_lines()? })
+    Ok(Seen { spans: receiver.spans()?, lines: outcome.json_lines()? })
 }
 
 fn every_record(bench: &mut Bench) -> Result<String> {
@@ -81,8 +76,8 @@ fn every_record(bench: &mut Bench) -> Result<String> {
         let at = (text(line, "partition"), text(line, "offset"));
         let send = sends.get(&at).with_context(|| format!("no send for {at:?}"))?;
         let process = processes.get(&at).with_context(|| format!("no process for {at:?}"))?;
-        ensure!(send.name == format!("send {}", place.topic) && send.kind == PRODUCER, "not a send: {send:?}");
-        ensure!(process.name == format!("process {}", place.topic) && process.kind == CONSUMER, "{process:?}");
+        ensure!(send.name == format!("send {}", place.topic) && send.kind == Kind::Producer, "not a send: {send:?}");
+        ensure!(process.name == format!("process {}", place.topic) && process.kind == Kind::Consumer, "{process:?}");
         ensure!(send.trace_id == process.trace_id && process.parent_id == send.span_id, "{send:?} {process:?}");
         ensure!(process.links == [(send.trace_id.clone(), send.span_id.clone())], "another link: {process:?}");
         ensure!(line["trace_id"] == process.trace_id.as_str(), "the line has another trace: {line}");
