@@ -34,6 +34,8 @@ impl Prometheus {
             .arg(flag("storage.tsdb.path", &folder.path().join("data")))
             .arg(format!("--web.listen-address={address}"))
             .args(["--enable-feature=exemplar-storage", "--web.enable-lifecycle"])
+            // What fires before Prometheus has found the Alertmanager is told again soon, and not after a minute.
+            .arg("--rules.alert.resend-delay=5s")
             .current_dir(files)
             .spawn()?;
         let ready = http::wait_for(address.as_str(), "/-/ready", START, |answer| answer.status == 200);
