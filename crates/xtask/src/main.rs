@@ -13,6 +13,7 @@ mod manifests;
 mod programs;
 mod received;
 mod size;
+mod supply_chain;
 mod terminal;
 
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ enum Task {
     Size(size::Args),
     /// Build the images of both programs
     Images(images::Args),
+    /// What the images contain, who signed it, and what is refused, all on this machine; needs Go and Python
+    SupplyChain(supply_chain::Args),
     /// The suite on real Apache Kafka; needs Java 17 and Maven
     E2e(e2e::Args),
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Manifests(args) => manifests::run(&args),
         Task::Size(args) => size::run(&args),
         Task::Images(args) => images::run(&args),
+        Task::SupplyChain(args) => supply_chain::run(&args),
         Task::E2e(args) => e2e::run(&args),
     };
     match done {

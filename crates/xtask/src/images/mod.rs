@@ -1,7 +1,7 @@
 //! `cargo xtask images`: the images of both programs, built by docker, podman or buildah, on the pinned bases or on stand-ins.
 
 pub mod engine;
-mod reference;
+pub mod reference;
 mod stand_in;
 
 use std::env;
@@ -138,7 +138,7 @@ fn git(root: &Path, args: &[&str]) -> Option<String> {
 }
 
 /// The text of a program's Dockerfile.
-fn dockerfile(root: &Path, program: &str) -> Result<String> {
+pub fn dockerfile(root: &Path, program: &str) -> Result<String> {
     let path = root.join(format!("Dockerfile.{program}"));
     fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))
 }
