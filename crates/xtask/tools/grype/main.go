@@ -12,12 +12,14 @@ import (
 	v6 "github.com/anchore/grype/grype/db/v6"
 )
 
-// record is one vulnerability of a product that a CPE names.
+// record is one vulnerability of a product that a CPE names, or of a crate.
 type record struct {
-	ID         string `json:"id"`
-	Severity   string `json:"severity"`
-	Vendor     string `json:"vendor"`
-	Product    string `json:"product"`
+	ID       string `json:"id"`
+	Severity string `json:"severity"`
+	Vendor   string `json:"vendor"`
+	Product  string `json:"product"`
+	// Crate is empty where vendor and product say what it is.
+	Crate      string `json:"crate"`
 	Constraint string `json:"constraint"`
 	// Fixed is the first version without it; empty when there is none.
 	Fixed string `json:"fixed"`
@@ -63,12 +65,16 @@ func write(file, folder string) error {
 
 func add(database v6.ReadWriter, record record) error {
 	now := time.Now()
+	// The providers that Grype's own database has CPEs and crates from; matches depend on them.
+	provider := "nvd"
+	if record.Crate != "" {
+		provider = "github"
+	}
 	vulnerability := &v6.VulnerabilityHandle{
 		Name:          record.ID,
 		Status:        v6.VulnerabilityActive,
 		PublishedDate: &now,
-		// Grype knows the matches by CPE from this provider.
-		Provider: &v6.Provider{ID: "nvd", Version: "1", Processor: "vulnerabilities", DateCaptured: &now},
+		Provider:      &v6.Provider{ID: provider, Version: "1", Processor: "vulnerabilities", DateCaptured: &now},
 		BlobValue: &v6.VulnerabilityBlob{
 			ID:         record.ID,
 			Severities: []v6.Severity{{Scheme: v6.SeveritySchemeCHMLN, Value: record.Severity, Rank: 1}},
@@ -81,12 +87,20 @@ func add(database v6.ReadWriter, record record) error {
 	if record.Fixed != "" {
 		fix = &v6.Fix{State: v6.FixedStatus, Version: record.Fixed}
 	}
+	affected := &v6.PackageBlob{
+		CVEs:   []string{record.ID},
+		Ranges: []v6.Range{{Version: v6.Version{Constraint: record.Constraint}, Fix: fix}},
+	}
+	if record.Crate != "" {
+		return database.AddAffectedPackages(&v6.AffectedPackageHandle{
+			VulnerabilityID: vulnerability.ID,
+			Package:         &v6.Package{Ecosystem: "rust-crate", Name: record.Crate},
+			BlobValue:       affected,
+		})
+	}
 	return database.AddAffectedCPEs(&v6.AffectedCPEHandle{
 		VulnerabilityID: vulnerability.ID,
 		CPE:             &v6.Cpe{Part: "a", Vendor: record.Vendor, Product: record.Product},
-		BlobValue: &v6.PackageBlob{
-			CVEs:   []string{record.ID},
-			Ranges: []v6.Range{{Version: v6.Version{Constraint: record.Constraint}, Fix: fix}},
-		},
+		BlobValue:       affected,
 	})
 }

@@ -15,7 +15,7 @@ use crate::supply_chain::tools::Tools;
 /// The exit code of a gate that found something; 1 is an error of Grype's own.
 pub const FOUND: i32 = 2;
 
-/// A vulnerability of a product that a CPE names.
+/// A vulnerability of a product that a CPE names, or of a crate.
 #[derive(Serialize)]
 pub struct Record {
     /// As `CVE-2022-37434`.
@@ -26,6 +26,9 @@ pub struct Record {
     pub vendor: String,
     /// The CPE's product.
     pub product: String,
+    /// The crate, empty where there is a CPE.
+    #[serde(rename = "crate")]
+    pub krate: String,
     /// The versions that have it, as `< 1.2.13`.
     pub constraint: String,
     /// The first that has not, empty if there is none.
@@ -73,10 +76,10 @@ impl<'t> Grype<'t> {
         self.scan(self.command()?.arg(format!("sbom:{}", bill.display())), vex, only_fixed)
     }
 
-    /// Scans an image of a registry by what it lists itself, crates by CPE as well.
+    /// Scans an image of a registry by what it lists itself.
     pub fn image(&self, reference: &str, vex: Option<&Path>) -> Result<Scanned> {
         let mut scan = self.command()?;
-        scan.env("GRYPE_REGISTRY_INSECURE_USE_HTTP", "true").env("GRYPE_MATCH_RUST_USING_CPES", "true");
+        scan.env("GRYPE_REGISTRY_INSECURE_USE_HTTP", "true");
         self.scan(scan.arg(format!("registry:{reference}")), vex, true)
     }
 

@@ -60,7 +60,10 @@ impl<'t> Gate<'t> {
             }
         }
         let (name, _) = unlinked(bill)?;
-        records.push(of_cpe(NOT_LINKED, "high", (&name, &name), "< 9999", "9999"));
+        let none = String::new;
+        let (constraint, fixed) = ("< 9999".to_owned(), "9999".to_owned());
+        let (id, severity) = (NOT_LINKED.to_owned(), "high");
+        records.push(Record { id, severity, vendor: none(), product: none(), krate: name, constraint, fixed });
         Ok(Self { grype: Grype::on(tools, &records)?, bill, image, document, folder: tools.folder() })
     }
 
@@ -189,16 +192,13 @@ fn record(id: &str, severity: &'static str, bill: &Sbom, name: &str, constraint:
     let cpe = text(component.with_context(|| format!("the bill has no {name}"))?, "cpe");
     let parts: Vec<&str> = cpe.split(':').collect();
     let (vendor, product) = parts.get(3).zip(parts.get(4)).with_context(|| format!("{name} has no CPE"))?;
-    Ok(of_cpe(id, severity, (vendor, product), constraint, fixed))
-}
-
-fn of_cpe(id: &str, severity: &'static str, (vendor, product): (&str, &str), constraint: &str, fixed: &str) -> Record {
-    Record {
+    Ok(Record {
         id: id.to_owned(),
         severity,
-        vendor: vendor.to_owned(),
-        product: product.to_owned(),
+        vendor: (*vendor).to_owned(),
+        product: (*product).to_owned(),
+        krate: String::new(),
         constraint: constraint.to_owned(),
         fixed: fixed.to_owned(),
-    }
+    })
 }
