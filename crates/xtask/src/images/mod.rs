@@ -138,7 +138,7 @@ fn git(root: &Path, args: &[&str]) -> Option<String> {
 }
 
 /// The text of a program's Dockerfile.
-pub fn dockerfile(root: &Path, program: &str) -> Result<String> {
+fn dockerfile(root: &Path, program: &str) -> Result<String> {
     let path = root.join(format!("Dockerfile.{program}"));
     fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))
 }

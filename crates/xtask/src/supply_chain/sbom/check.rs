@@ -54,6 +54,34 @@ pub fn installed(bom: &Value, packages: &BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
+/// Crates whose sources the program names, where it says where it panics, are in the bill: what is dropped is not linked indeed.
+pub fn linked(bom: &Value, binary: &[u8]) -> Result<()> {
+    let named = named(binary);
+    ensure!(!named.is_empty(), "the program names no crate's source: its bill can't be compared with it");
+    let components = bom["components"].as_array().into_iter().flatten();
+    let listed: BTreeSet<String> = components
+        .filter(|component| text(component, "purl").starts_with("pkg:cargo/"))
+        .map(|component| format!("{}-{}", text(component, "name"), text(component, "version")))
+        .collect();
+    let missing: Vec<&String> = named.difference(&listed).collect();
+    ensure!(missing.is_empty(), "the program has code of {missing:?}, which the bill does not list");
+    Ok(())
+}
+
+/// Name and version of crates, out of paths such as `.../registry/src/INDEX/tokio-1.54.1/src/lib.rs`.
+fn named(binary: &[u8]) -> BTreeSet<String> {
+    const SOURCES: &[u8] = b"/registry/src/";
+    let mut named = BTreeSet::new();
+    let mut rest = binary;
+    while let Some(at) = rest.windows(SOURCES.len()).position(|window| window == SOURCES) {
+        rest = &rest[at + SOURCES.len()..];
+        let path = String::from_utf8_lossy(&rest[..rest.len().min(300)]);
+        let mut folders = path.split('/').skip(1);
+        named.extend(folders.next().filter(|_| folders.next().is_some()).map(str::to_owned));
+    }
+    named
+}
+
 /// References are unique, and no edge ends nowhere.
 fn whole(bom: &Value) -> Result<()> {
     let mut references = BTreeSet::from([text(&bom["metadata"]["component"], "bom-ref")]);
@@ -97,6 +125,18 @@ mod tests {
         assert!(installed(&bom, &names(&["libc6"])).is_ok());
         assert!(installed(&bom, &names(&["libc6", "libssl3t64"])).is_err());
         assert!(installed(&bom, &names(&[])).is_err());
+    }
+
+    #[test]
+    fn what_the_program_names_is_in_the_bill() {
+        let bom = json!({"components": [{"name": "tokio", "version": "1.54.1", "purl": "pkg:cargo/tokio@1.54.1"}]});
+        let tokio = b"x/cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.1/src/lib.rs";
+        assert!(linked(&bom, tokio).is_ok());
+        let more =
+            [&tokio[..], b"\0/cargo/registry/src/index.crates.io-1949cf8c6b5b557f/url-2.5.8/src/lib.rs"].concat();
+        let error = linked(&bom, &more).unwrap_err().to_string();
+        assert!(error.contains("url-2.5.8") && !error.contains("tokio"), "{error}");
+        assert!(linked(&bom, b"/src/main.rs").is_err());
     }
 
     #[test]

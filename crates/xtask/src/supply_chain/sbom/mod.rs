@@ -47,6 +47,7 @@ impl Sbom {
         let found = syft::inventory(tools, image)?;
         let bom = bom::assemble(found, &about, &linked, &parts::parts(sources)?, &openssl)?;
         check::installed(&bom.json, &packages)?;
+        check::linked(&bom.json, &binary)?;
         fs::create_dir_all(folder)?;
         let file = folder.join(format!("{}.cdx.json", image.program));
         fs::write(&file, serde_json::to_string_pretty(&bom.json)? + "\n")?;

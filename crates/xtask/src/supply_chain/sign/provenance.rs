@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::images::STAND_IN;
 use crate::images::reference::bases;
-use crate::images::{STAND_IN, dockerfile};
 use crate::manifests::tools::output;
 use crate::programs;
 use crate::supply_chain::image::Image;
@@ -25,14 +25,16 @@ pub fn of(image: &Image) -> Result<Value> {
             image.program
         )
     })?;
-    let lock = output(Command::new("git").arg("-C").arg(&root).args(["show", &format!("{commit}:Cargo.lock")]))?;
+    let of_commit =
+        |path: &str| output(Command::new("git").arg("-C").arg(&root).args(["show", &format!("{commit}:{path}")]));
+    let lock = of_commit("Cargo.lock")?;
     let source = image.label(SOURCE).map_or_else(|| "git".to_owned(), |source| format!("git+{source}"));
     let mut from = vec![
         json!({"name": "source", "uri": source, "digest": {"gitCommit": commit}}),
         json!({"name": "Cargo.lock", "digest": {"sha256": sha256(lock.as_bytes())}}),
     ];
     let name = image.program.strip_prefix("kafka-").unwrap_or_default();
-    for base in bases(&dockerfile(&root, name)?)? {
+    for base in bases(&of_commit(&format!("Dockerfile.{name}"))?)? {
         let (pinned, digest) = base.whole.split_once("@sha256:").context("a base without a digest")?;
         from.push(json!({"name": "base", "uri": format!("docker://{pinned}"), "digest": {"sha256": digest}}));
     }

@@ -1,6 +1,7 @@
 //! The committed statements, and each way in which one can be wrong.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use serde_json::json;
 
@@ -18,6 +19,12 @@ fn sbom(program: &str, cjson: &str) -> Sbom {
     }
 }
 
+/// Asked of Cargo once: it takes its time.
+fn sources() -> &'static Sources {
+    static SOURCES: OnceLock<Sources> = OnceLock::new();
+    SOURCES.get_or_init(|| Sources::find().unwrap())
+}
+
 fn sboms() -> [Sbom; 2] {
     [sbom("kafka-producer", "1.7.14"), sbom("kafka-consumer", "1.7.14")]
 }
@@ -26,8 +33,7 @@ fn sboms() -> [Sbom; 2] {
 fn said(change: impl FnOnce(&mut Document)) -> String {
     let mut document = document::read().unwrap();
     change(&mut document);
-    let sources = Sources::find().unwrap();
-    match check(&document, &sboms(), &sources) {
+    match check(&document, &sboms(), sources()) {
         Ok(count) => format!("{count} hold"),
         Err(error) => format!("{error:#}"),
     }
@@ -42,7 +48,7 @@ fn the_committed_statements_hold() {
 fn a_statement_for_a_version_that_is_gone_is_an_error() {
     let document = document::read().unwrap();
     let newer = [sbom("kafka-producer", "1.7.19"), sbom("kafka-consumer", "1.7.19")];
-    let error = format!("{:#}", check(&document, &newer, &Sources::find().unwrap()).unwrap_err());
+    let error = format!("{:#}", check(&document, &newer, sources()).unwrap_err());
     assert!(error.contains("matches nothing"), "{error}");
 }
 
