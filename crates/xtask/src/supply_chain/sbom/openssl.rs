@@ -38,3 +38,26 @@ pub fn of(tools: &Tools, sources: &Sources, binary: &[u8]) -> Result<OpenSsl> {
 pub fn contains(binary: &[u8], text: &str) -> bool {
     binary.windows(text.len()).any(|window| window == text.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_with_openssl_inside_has_the_version_that_was_compiled() {
+        let (tools, sources) = (Tools::new().unwrap(), Sources::find().unwrap());
+        // These tests link librdkafka as the programs do, with the OpenSSL of the crates unless the build is told otherwise.
+        let this = fs::read(std::env::current_exe().unwrap()).unwrap();
+        match of(&tools, &sources, &this).unwrap() {
+            OpenSsl::Inside(part) => assert!(part.version.starts_with("3."), "{}", part.version),
+            OpenSsl::Base => assert!(std::env::var_os("OPENSSL_NO_VENDOR").is_some(), "it is linked to libssl"),
+        }
+    }
+
+    #[test]
+    fn a_program_without_openssl_is_none_of_ours() {
+        let shell = fs::read("/bin/sh").unwrap();
+        let error = of(&Tools::new().unwrap(), &Sources::find().unwrap(), &shell).err().unwrap().to_string();
+        assert!(error.contains("needs no libssl"), "{error}");
+    }
+}
