@@ -25,18 +25,24 @@ pub fn push(tools: &Tools, image: &Image, to: &str) -> Result<String> {
     Ok(output(tools.crane()?.args(["digest", "--insecure", &format!("{to}:changed")]))?.trim().to_owned())
 }
 
-/// Changes a byte in the last layer, and then each digest and size that follows from it.
+/// Changes a byte in the layer that has the program, and then each digest and size that follows from it.
 fn change(layout: &Path, program: &str) -> Result<()> {
     let index = layout.join("index.json");
     let mut list: Value = serde_json::from_str(&fs::read_to_string(&index)?)?;
     let manifest_of = list.pointer_mut("/manifests/0").context("an image without a manifest")?;
     let mut manifest: Value = serde_json::from_slice(&blob(layout, manifest_of)?)?;
-    let layer_of = manifest["layers"].as_array_mut().and_then(|layers| layers.last_mut()).context("no layer")?;
-
-    let mut layer = Vec::new();
-    GzDecoder::new(blob(layout, layer_of)?.as_slice()).read_to_end(&mut layer)?;
+    let layers = manifest["layers"].as_array_mut().context("an image without layers")?;
+    let mut found = None;
+    for layer_of in layers.iter_mut().rev() {
+        let mut layer = Vec::new();
+        GzDecoder::new(blob(layout, layer_of)?.as_slice()).read_to_end(&mut layer)?;
+        if let Some(middle) = middle(&layer, program)? {
+            found = Some((layer_of, layer, middle));
+            break;
+        }
+    }
+    let (layer_of, mut layer, middle) = found.with_context(|| format!("no layer has {program}"))?;
     let before = format!("sha256:{}", sha256(&layer));
-    let middle = middle(&layer, program)?;
     layer[middle] ^= 1;
     let after = format!("sha256:{}", sha256(&layer));
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
@@ -50,15 +56,15 @@ fn change(layout: &Path, program: &str) -> Result<()> {
     Ok(fs::write(index, serde_json::to_vec(&list)?)?)
 }
 
-/// Where the middle of the program is in its layer.
-fn middle(layer: &[u8], program: &str) -> Result<usize> {
+/// Where the middle of the program is, if it is in this layer.
+fn middle(layer: &[u8], program: &str) -> Result<Option<usize>> {
     for entry in tar::Archive::new(layer).entries()? {
         let entry = entry?;
-        if entry.path()?.ends_with(program) && entry.size() > 0 {
-            return Ok(usize::try_from(entry.raw_file_position() + entry.size() / 2)?);
+        if entry.path()?.ends_with(format!("bin/{program}")) && entry.size() > 0 {
+            return Ok(Some(usize::try_from(entry.raw_file_position() + entry.size() / 2)?));
         }
     }
-    anyhow::bail!("the last layer has no {program}")
+    Ok(None)
 }
 
 fn path(layout: &Path, digest: &str) -> std::path::PathBuf {
