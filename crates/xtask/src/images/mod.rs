@@ -1,7 +1,7 @@
 //! `cargo xtask images`: the images of both programs, built by docker, podman or buildah, on the pinned bases or on stand-ins.
 
 pub mod engine;
-mod reference;
+pub mod reference;
 mod stand_in;
 
 use std::env;
