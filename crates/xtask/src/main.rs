@@ -9,6 +9,7 @@ mod docs;
 mod e2e;
 mod guard;
 mod images;
+mod licences;
 mod manifests;
 mod programs;
 mod received;
@@ -42,6 +43,8 @@ enum Task {
     Guard,
     /// Check the files of infra/ against the code, each other and the schemas of those who read them
     Manifests(manifests::Args),
+    /// The licence texts of what the programs contain, for the images
+    Licences(licences::Args),
     /// What a rate of messages needs: cores, pods, partitions, network, log volume
     Size(size::Args),
     /// Build the images of both programs
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Task::Docs(args) => docs::run(&args),
         Task::Guard => guard::run(),
         Task::Manifests(args) => manifests::run(&args),
+        Task::Licences(args) => licences::run(&args),
         Task::Size(args) => size::run(&args),
         Task::Images(args) => images::run(&args),
         Task::E2e(args) => e2e::run(&args),

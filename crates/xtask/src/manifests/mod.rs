@@ -13,7 +13,7 @@ pub(crate) mod set;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod tools;
+pub(crate) mod tools;
 pub(crate) mod variations;
 
 use std::path::{Path, PathBuf};
