@@ -13,8 +13,11 @@ mod licences;
 mod manifests;
 mod programs;
 mod received;
+mod release;
 mod size;
 mod terminal;
+mod upkeep;
+mod workflows;
 
 use std::process::ExitCode;
 
@@ -45,6 +48,14 @@ enum Task {
     Manifests(manifests::Args),
     /// The licence texts of what the programs contain, for the images
     Licences(licences::Args),
+    /// The steps of a release
+    #[command(subcommand)]
+    Release(release::Command),
+    /// What gets worse although nobody changes anything: advisories, old bases, support that ends
+    #[command(subcommand)]
+    Upkeep(upkeep::Command),
+    /// Check the workflows of .github, and what the documents say of them
+    Workflows(workflows::Args),
     /// What a rate of messages needs: cores, pods, partitions, network, log volume
     Size(size::Args),
     /// Build the images of both programs
@@ -62,6 +73,9 @@ fn main() -> ExitCode {
         Task::Guard => guard::run(),
         Task::Manifests(args) => manifests::run(&args),
         Task::Licences(args) => licences::run(&args),
+        Task::Release(command) => release::run(&command),
+        Task::Upkeep(command) => upkeep::run(&command),
+        Task::Workflows(args) => workflows::run(&args),
         Task::Size(args) => size::run(&args),
         Task::Images(args) => images::run(&args),
         Task::E2e(args) => e2e::run(&args),

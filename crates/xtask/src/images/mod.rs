@@ -1,17 +1,19 @@
 //! `cargo xtask images`: the images of both programs, built by docker, podman or buildah, on the pinned bases or on stand-ins.
 
 pub mod engine;
-mod reference;
+mod labels;
+mod push;
+pub mod reference;
 mod stand_in;
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::programs;
+use crate::release::Place;
 use crate::terminal::Step;
 use engine::{Build, Engine};
 
@@ -50,6 +52,14 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     cargo_config: Option<PathBuf>,
 
+    /// Push both to a registry after the build, for this platform only, and keep their digests: `cargo xtask release index` makes one
+    /// image of those of all platforms. Needs podman, and a login to the registry
+    #[arg(long, conflicts_with = "stand_in")]
+    push: bool,
+
+    #[command(flatten)]
+    place: Place,
+
     /// Build everything a second time without any cache, and compare all layers and settings
     #[arg(long)]
     twice: bool,
@@ -67,20 +77,23 @@ pub fn run(args: &Args) -> Result<bool> {
         !args.twice || engine != Engine::Docker,
         "--twice needs podman or buildah: docker keeps the times of files"
     );
+    ensure!(
+        !args.push || engine == Engine::Podman,
+        "--push needs podman: it keeps Docker's format, and tells the digest"
+    );
     let root = programs::root().canonicalize()?;
     let bases = if args.stand_in { stand_in::bases(engine, &root, args.mirror.as_deref())? } else { Vec::new() };
     if args.broker {
         stand_in::broker(engine)?;
     }
     let (secrets, epoch) = (secrets(args)?, epoch()?);
-    let labels = revision(&root).map(|revision| vec![("org.opencontainers.image.revision".to_owned(), revision)]);
     let mut same = true;
     for program in PROGRAMS {
         let build = Build {
             tag: image(program),
             dockerfile: root.join(format!("Dockerfile.{program}")),
             context: root.clone(),
-            labels: labels.clone().unwrap_or_default(),
+            labels: labels::of(&root, program, &bases)?,
             bases: bases.clone(),
             secrets: secrets.clone(),
             epoch: Some(epoch.unwrap_or(0)),
@@ -91,6 +104,9 @@ pub fn run(args: &Args) -> Result<bool> {
         let id = engine.build(&build)?;
         step.end();
         println!("{} is {id}", build.tag);
+        if args.push {
+            push::push(&args.place, program, &build.tag)?;
+        }
         if args.twice {
             let again = Build { tag: format!("localhost/again/kafka-{program}"), cached: false, ..build };
             let step = Step::begin(format!("{} once more, without a cache", image(program)));
@@ -123,18 +139,6 @@ fn secrets(args: &Args) -> Result<Vec<(&'static str, PathBuf)>> {
 fn epoch() -> Result<Option<u64>> {
     let given = env::var("SOURCE_DATE_EPOCH").ok();
     given.map(|given| given.parse().context("SOURCE_DATE_EPOCH is not a number of seconds")).transpose()
-}
-
-/// The commit that is built, if it is just that.
-fn revision(root: &Path) -> Option<String> {
-    let revision = git(root, &["rev-parse", "HEAD"])?;
-    git(root, &["status", "--porcelain"]).filter(String::is_empty)?;
-    Some(revision)
-}
-
-fn git(root: &Path, args: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(root).args(args).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// The text of a program's Dockerfile.

@@ -1,0 +1,95 @@
+//! `cargo xtask release`: what the release's workflows do, a step each, so that each can be run and tested without them.
+
+mod bases;
+pub mod identity;
+mod index;
+mod notes;
+mod place;
+mod publish;
+mod render;
+mod verify;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+pub use place::Place;
+
+/// The steps, in their order.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Whether the tag is the programs' version, and the changelog has it
+    Check {
+        #[command(flatten)]
+        tag: place::Tag,
+    },
+    /// Verify the signature of the base image that the Dockerfiles pin; needs cosign and the internet
+    Bases,
+    /// Make one image of those of all platforms, and tell the digests
+    Index {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        tag: place::Tag,
+    },
+    /// Sign the images by the workflow's own identity; needs cosign, in a job with `id-token: write`
+    Sign {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Verify signatures, provenance and SBOMs as a user does, with the exact identity; needs cosign and gh
+    Verify {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        tag: place::Tag,
+    },
+    /// Write what is attached to the release: manifests with tag and digest, SBOMs, VEX, licences, checksums
+    Render {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        tag: place::Tag,
+        /// The folder with the SBOMs
+        #[arg(long, value_name = "FOLDER", default_value = "target/sbom")]
+        sboms: PathBuf,
+        /// A folder whose files are attached too: those of `bundles`
+        #[arg(long, value_name = "FOLDER")]
+        bundles: Option<PathBuf>,
+        /// The folder to write to
+        #[arg(long, value_name = "FOLDER", default_value = "target/dist")]
+        out: PathBuf,
+    },
+    /// Fetch what a place without the internet verifies with: trusted root and bundles; needs cosign and gh
+    Bundles {
+        #[command(flatten)]
+        place: Place,
+        /// The folder to write to
+        #[arg(long, value_name = "FOLDER", default_value = "target/bundles")]
+        out: PathBuf,
+    },
+    /// Create the release on GitHub, with everything in a folder attached; needs gh
+    Create {
+        #[command(flatten)]
+        tag: place::Tag,
+        /// The folder
+        #[arg(long, value_name = "FOLDER", default_value = "target/dist")]
+        from: PathBuf,
+    },
+}
+
+/// Does one of them. `false` when something is not as it has to be.
+pub fn run(command: &Command) -> Result<bool> {
+    match command {
+        Command::Check { tag } => notes::check(&tag.get()?),
+        Command::Bases => bases::verify(),
+        Command::Index { place, tag } => index::run(place, &tag.get()?),
+        Command::Sign { place } => verify::sign(place),
+        Command::Verify { place, tag } => verify::run(place, &tag.get()?),
+        Command::Render { place, tag, sboms, bundles, out } => {
+            render::run(place, &tag.get()?, sboms, bundles.as_deref(), out)
+        }
+        Command::Bundles { place, out } => publish::bundles(place, out),
+        Command::Create { tag, from } => publish::run(&tag.get()?, from),
+    }
+}
