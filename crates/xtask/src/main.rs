@@ -15,6 +15,7 @@ mod programs;
 mod received;
 mod release;
 mod size;
+mod supply_chain;
 mod terminal;
 mod upkeep;
 mod workflows;
@@ -60,6 +61,8 @@ enum Task {
     Size(size::Args),
     /// Build the images of both programs
     Images(images::Args),
+    /// What the images contain, who signed it, and what is refused, all on this machine; needs Go and Python
+    SupplyChain(supply_chain::Args),
     /// The suite on real Apache Kafka; needs Java 17 and Maven
     E2e(e2e::Args),
 }
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Task::Workflows(args) => workflows::run(&args),
         Task::Size(args) => size::run(&args),
         Task::Images(args) => images::run(&args),
+        Task::SupplyChain(args) => supply_chain::run(&args),
         Task::E2e(args) => e2e::run(&args),
     };
     match done {

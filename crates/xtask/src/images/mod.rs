@@ -5,6 +5,7 @@ mod labels;
 mod push;
 pub mod reference;
 mod stand_in;
+mod two_folders;
 
 use std::env;
 use std::fs;
@@ -60,6 +61,11 @@ pub struct Args {
     #[command(flatten)]
     place: Place,
 
+    /// In place of images: build the release programs in two folders of other names, as the images' builder does, and compare
+    /// them. Needs the system's OpenSSL (libssl-dev, pkg-config)
+    #[arg(long, conflicts_with_all = ["stand_in", "push", "twice", "engine"])]
+    two_folders: bool,
+
     /// Build everything a second time without any cache, and compare all layers and settings
     #[arg(long)]
     twice: bool,
@@ -72,6 +78,9 @@ pub fn image(program: &str) -> String {
 
 /// Builds them. `false` when a second build gave other bytes.
 pub fn run(args: &Args) -> Result<bool> {
+    if args.two_folders {
+        return two_folders::run();
+    }
     let engine = Engine::find(args.engine)?;
     ensure!(
         !args.twice || engine != Engine::Docker,
@@ -142,7 +151,7 @@ fn epoch() -> Result<Option<u64>> {
 }
 
 /// The text of a program's Dockerfile.
-fn dockerfile(root: &Path, program: &str) -> Result<String> {
+pub fn dockerfile(root: &Path, program: &str) -> Result<String> {
     let path = root.join(format!("Dockerfile.{program}"));
     fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))
 }

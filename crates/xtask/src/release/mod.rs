@@ -7,6 +7,7 @@ mod notes;
 mod place;
 mod publish;
 mod render;
+mod sboms;
 mod verify;
 
 use std::path::PathBuf;
@@ -31,6 +32,20 @@ pub enum Command {
         place: Place,
         #[command(flatten)]
         tag: place::Tag,
+    },
+    /// Write the SBOM of each platform's image, from the registry
+    Sboms {
+        #[command(flatten)]
+        place: Place,
+        /// The folder to write to
+        #[arg(long, value_name = "FOLDER", default_value = "target/sbom")]
+        out: PathBuf,
+    },
+    /// Look the SBOMs up in a scanner's database; needs the internet
+    Scan {
+        /// The folder with the SBOMs
+        #[arg(long, value_name = "FOLDER", default_value = "target/sbom")]
+        sboms: PathBuf,
     },
     /// Sign the images by the workflow's own identity; needs cosign, in a job with `id-token: write`
     Sign {
@@ -84,6 +99,8 @@ pub fn run(command: &Command) -> Result<bool> {
         Command::Check { tag } => notes::check(&tag.get()?),
         Command::Bases => bases::verify(),
         Command::Index { place, tag } => index::run(place, &tag.get()?),
+        Command::Sboms { place, out } => sboms::run(place, out),
+        Command::Scan { sboms } => sboms::scan(sboms),
         Command::Sign { place } => verify::sign(place),
         Command::Verify { place, tag } => verify::run(place, &tag.get()?),
         Command::Render { place, tag, sboms, bundles, out } => {

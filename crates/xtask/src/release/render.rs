@@ -35,10 +35,8 @@ pub fn run(place: &Place, tag: &str, sboms: &Path, bundles: Option<&Path>, out: 
     let root = programs::root();
     fs::copy(root.join(PAGE), out.join(PAGE)).with_context(|| format!("{PAGE} can't be copied"))?;
     let (sboms, security) = (sboms.to_owned(), root.join("security"));
-    let mut wanted = vec![
-        (sboms, ".cdx.json", "SBOM: run cargo xtask supply-chain sbom"),
-        (security, ".openvex.json", "VEX document"),
-    ];
+    let mut wanted =
+        vec![(sboms, ".cdx.json", "SBOM: run cargo xtask release sboms"), (security, ".openvex.json", "VEX document")];
     wanted.extend(bundles.map(|from| (from.to_owned(), "", "file: run cargo xtask release bundles")));
     for (from, end, what) in wanted {
         let copied = copy(&from, end, out)?;

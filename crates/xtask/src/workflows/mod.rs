@@ -3,7 +3,7 @@
 
 mod file;
 mod lines;
-mod readers;
+pub mod readers;
 mod rules;
 mod tools;
 mod updates;

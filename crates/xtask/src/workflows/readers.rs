@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use super::Problems;
 use crate::release::identity::{ISSUER, of_release};
+use crate::supply_chain::sign::cosign::SIGNATURE;
 
 /// The documents with such blocks, or with commands that somebody runs.
 const DOCUMENTS: [&str; 2] = ["SECURITY.md", "docs/supply-chain.md"];
@@ -57,7 +58,7 @@ impl Block {
                 let identity = of_release("$REPOSITORY", "$TAG");
                 begin + &verify(&format!("--certificate-identity \"{identity}\" --certificate-oidc-issuer {ISSUER}"))
             }
-            Self::Key => verify("--key \"$KEY\" --insecure-ignore-tlog --allow-insecure-registry"),
+            Self::Key => verify("--key \"$KEY\" --insecure-ignore-tlog"),
             Self::Mirror => "crane copy \"$IMAGE@$DIGEST\" \"$MIRROR@$DIGEST\"\n\
                  crane copy \"$IMAGE:sha256-${DIGEST#sha256:}\" \"$MIRROR:sha256-${DIGEST#sha256:}\"\n"
                 .to_owned(),
@@ -65,11 +66,12 @@ impl Block {
     }
 }
 
-/// Verifies signature, provenance and SBOM; the flags say whom to trust.
+/// Verifies signature, provenance and SBOM; the flags say whom to trust. cosign takes an attestation for a signature, too: only its
+/// claims tell them apart.
 fn verify(trust: &str) -> String {
     format!(
         "set -- {trust}\n\
-         cosign verify \"$@\" \"$IMAGE@$DIGEST\"\n\
+         cosign verify \"$@\" \"$IMAGE@$DIGEST\" | jq -e 'any(.[]; .critical.type == \"{SIGNATURE}\")'\n\
          cosign verify-attestation \"$@\" --type slsaprovenance1 \"$IMAGE@$DIGEST\" >provenance.json\n\
          cosign verify-attestation \"$@\" --type cyclonedx \"$IMAGE@$DIGEST\" >sbom.json\n"
     )

@@ -71,10 +71,11 @@ fn job_problems(job: &Value) -> Vec<String> {
             problems.push(format!("a cache ({uses}) in a job that may write {powers:?}"));
         }
     }
-    if runs("cargo xtask supply-chain scan") && permissions.iter().any(|(name, _)| name != "contents") {
+    let scans = runs("cargo xtask release scan") || runs("cargo xtask supply-chain scan");
+    if scans && permissions.iter().any(|(name, _)| name != "contents") {
         problems.push("scans, and may do more than read the sources".to_owned());
     }
-    if runs("cargo xtask supply-chain scan") && !powers.is_empty() {
+    if scans && !powers.is_empty() {
         problems.push("scans, and may write".to_owned());
     }
     problems
