@@ -12,6 +12,7 @@ mod images;
 mod licences;
 mod manifests;
 mod programs;
+mod published;
 mod received;
 mod release;
 mod size;

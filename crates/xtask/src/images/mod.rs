@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use crate::programs;
-use crate::release::Place;
+use crate::published::Place;
 use crate::terminal::Step;
 use engine::{Build, Engine};
 

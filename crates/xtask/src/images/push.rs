@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::manifests::tools::output;
-use crate::release::Place;
+use crate::published::Place;
 
 /// Pushes one by podman, under a tag of this platform's.
 pub fn push(place: &Place, program: &str, image: &str) -> Result<()> {

@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 
+use crate::published::is_digest;
+
 /// An image's reference with its parts, as `gcr.io/distroless/cc-debian13:nonroot@sha256:...`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
@@ -13,12 +15,6 @@ pub struct Reference {
     pub tag: String,
     /// What stands after `@`.
     pub digest: String,
-}
-
-/// Whether a text is `sha256:` and 64 digits.
-pub fn is_digest(text: &str) -> bool {
-    let hex = text.strip_prefix("sha256:").unwrap_or_default();
-    hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl Reference {

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::identity::{DISTROLESS, flags};
 use crate::images::{PROGRAMS, reference};
 use crate::manifests::tools::output;
 use crate::programs;
+use crate::published::identity::{DISTROLESS, flags};
 
 /// Verifies the signature of the base that the images are made on. The builder's image, Docker's official one of Rust, is signed by
 /// nobody: its digest is all there is.

@@ -5,9 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::place::{PLATFORMS, Place};
 use crate::images::PROGRAMS;
 use crate::manifests::tools::output;
+use crate::published::{PLATFORMS, Place};
 
 /// Makes and pushes the indexes, keeps their digests, and tells all of them to a workflow.
 pub fn run(place: &Place, tag: &str) -> Result<bool> {
@@ -84,7 +84,7 @@ mod tests {
         assert!(outputs.contains("consumer-name=ghcr.io/o/n/kafka-consumer\n"));
         assert!(outputs.contains(&format!("consumer-arm64=sha256:{:064}\n", 5)), "{outputs}");
         // The workflow hands on each of them.
-        let workflow = fs::read_to_string(crate::programs::root().join(super::super::identity::WORKFLOW)).unwrap();
+        let workflow = fs::read_to_string(crate::programs::root().join(crate::published::identity::WORKFLOW)).unwrap();
         for line in outputs.lines() {
             let (name, _) = line.split_once('=').unwrap();
             assert!(workflow.contains(&format!("{name}: ${{{{ steps.index.outputs.{name} }}}}")), "{name}");

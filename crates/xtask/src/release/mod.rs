@@ -1,10 +1,8 @@
 //! `cargo xtask release`: what the release's workflows do, a step each, so that each can be run and tested without them.
 
 mod bases;
-pub mod identity;
 mod index;
 mod notes;
-mod place;
 mod publish;
 mod render;
 mod sboms;
@@ -14,7 +12,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-pub use place::Place;
+use crate::published::{Place, Tag};
 
 /// The steps, in their order.
 #[derive(clap::Subcommand)]
@@ -22,7 +20,7 @@ pub enum Command {
     /// Whether the tag is the programs' version, and the changelog has it
     Check {
         #[command(flatten)]
-        tag: place::Tag,
+        tag: Tag,
     },
     /// Verify the signature of the base image that the Dockerfiles pin; needs cosign and the internet
     Bases,
@@ -31,7 +29,7 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
-        tag: place::Tag,
+        tag: Tag,
     },
     /// Write the SBOM of each platform's image, from the registry
     Sboms {
@@ -57,14 +55,14 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
-        tag: place::Tag,
+        tag: Tag,
     },
     /// Write what is attached to the release: manifests with tag and digest, SBOMs, VEX, licences, checksums
     Render {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
-        tag: place::Tag,
+        tag: Tag,
         /// The folder with the SBOMs
         #[arg(long, value_name = "FOLDER", default_value = "target/sbom")]
         sboms: PathBuf,
@@ -86,7 +84,7 @@ pub enum Command {
     /// Create the release on GitHub, with everything in a folder attached; needs gh
     Create {
         #[command(flatten)]
-        tag: place::Tag,
+        tag: Tag,
         /// The folder
         #[arg(long, value_name = "FOLDER", default_value = "target/dist")]
         from: PathBuf,

@@ -7,9 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::notes;
-use super::place::Place;
 use crate::images::PROGRAMS;
 use crate::manifests::tools::output;
+use crate::published::Place;
 
 /// Fetches the keys that identities are verified with, and the attestations of both images.
 pub fn bundles(place: &Place, out: &Path) -> Result<bool> {

@@ -6,12 +6,12 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-use super::place::Place;
 use crate::images::PROGRAMS;
 use crate::licences::PAGE;
 use crate::manifests::tools::Tools;
 use crate::manifests::variations::lay_out;
 use crate::programs;
+use crate::published::Place;
 
 /// The images' names in the repository's own manifests.
 const LOCAL: &str = "localhost:5000/kafka-";

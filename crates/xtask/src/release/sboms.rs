@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::place::{PLATFORMS, Place};
 use crate::images::PROGRAMS;
+use crate::published::{PLATFORMS, Place};
 use crate::supply_chain;
 
 /// Writes them.

@@ -4,10 +4,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::identity::{ISSUER, WORKFLOW, flags, of_release};
-use super::place::{PLATFORMS, Place};
 use crate::images::PROGRAMS;
 use crate::manifests::tools::output;
+use crate::published::identity::{ISSUER, WORKFLOW, flags, of_release};
+use crate::published::{PLATFORMS, Place};
 use crate::supply_chain::sign::cosign::{Answer, signed};
 
 /// The SBOM's kind, in attestations.

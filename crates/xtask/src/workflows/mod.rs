@@ -3,7 +3,7 @@
 
 mod file;
 mod lines;
-pub mod readers;
+mod readers;
 mod rules;
 mod tools;
 mod updates;

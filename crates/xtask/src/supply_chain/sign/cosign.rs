@@ -11,10 +11,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::manifests::tools::output;
+use crate::published::commands::SIGNATURE;
 use crate::supply_chain::tools::Tools;
-
-/// The type of a signature, among the statements that may be attached to an image.
-pub const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// Two keys, of which the second never signs, and what cosign needs in place of the public services.
 pub struct Cosign<'t> {

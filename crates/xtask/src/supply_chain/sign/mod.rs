@@ -15,7 +15,7 @@ use super::sbom::Sbom;
 use super::sbom::bom::is_about;
 use super::tools::Tools;
 use super::vex::document;
-use crate::workflows::readers::Block;
+use crate::published::commands::Block;
 use cosign::{Cosign, Key, predicates, signed};
 
 /// The kinds of statements that each image has, in cosign's words.

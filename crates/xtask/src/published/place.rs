@@ -5,8 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::images::reference::is_digest;
-
 /// The platforms, as OCI names their processors.
 pub const PLATFORMS: [&str; 2] = ["amd64", "arm64"];
 
@@ -32,6 +30,12 @@ pub struct Tag {
     /// The release's tag in git, such as v1.0.0
     #[arg(long, value_name = "TAG", env = "GITHUB_REF_NAME")]
     tag: Option<String>,
+}
+
+/// Whether a text is `sha256:` and 64 digits.
+pub fn is_digest(text: &str) -> bool {
+    let hex = text.strip_prefix("sha256:").unwrap_or_default();
+    hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl Tag {
