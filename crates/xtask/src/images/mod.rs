@@ -2,7 +2,6 @@
 
 pub mod engine;
 mod labels;
-mod push;
 pub mod reference;
 mod stand_in;
 mod two_folders;
@@ -14,7 +13,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use crate::programs;
-use crate::published::Place;
 use crate::terminal::Step;
 use engine::{Build, Engine};
 
@@ -53,17 +51,9 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     cargo_config: Option<PathBuf>,
 
-    /// Push both to a registry after the build, for this platform only, and keep their digests: `cargo xtask release index` makes one
-    /// image of those of all platforms. Needs podman, and a login to the registry
-    #[arg(long, conflicts_with = "stand_in")]
-    push: bool,
-
-    #[command(flatten)]
-    place: Place,
-
     /// In place of images: build the release programs in two folders of other names, as the images' builder does, and compare
     /// them. Needs the system's OpenSSL (libssl-dev, pkg-config)
-    #[arg(long, conflicts_with_all = ["stand_in", "push", "twice", "engine"])]
+    #[arg(long, conflicts_with_all = ["stand_in", "twice", "engine"])]
     two_folders: bool,
 
     /// Build everything a second time without any cache, and compare all layers and settings
@@ -85,10 +75,6 @@ pub fn run(args: &Args) -> Result<bool> {
     ensure!(
         !args.twice || engine != Engine::Docker,
         "--twice needs podman or buildah: docker keeps the times of files"
-    );
-    ensure!(
-        !args.push || engine == Engine::Podman,
-        "--push needs podman: it keeps Docker's format, and tells the digest"
     );
     let root = programs::root().canonicalize()?;
     let bases = if args.stand_in { stand_in::bases(engine, &root, args.mirror.as_deref())? } else { Vec::new() };
@@ -113,9 +99,6 @@ pub fn run(args: &Args) -> Result<bool> {
         let id = engine.build(&build)?;
         step.end();
         println!("{} is {id}", build.tag);
-        if args.push {
-            push::push(&args.place, program, &build.tag)?;
-        }
         if args.twice {
             let again = Build { tag: format!("localhost/again/kafka-{program}"), cached: false, ..build };
             let step = Step::begin(format!("{} once more, without a cache", image(program)));

@@ -3,9 +3,11 @@
 use std::fs;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::images::PROGRAMS;
+use crate::manifests::set::{list_at, text};
 use crate::manifests::tools::output;
 use crate::published::{PLATFORMS, Place};
 
@@ -34,6 +36,7 @@ fn make(place: &Place, program: &str, version: &str) -> Result<String> {
         let image = format!("docker://{}", place.pinned(program, Some(platform))?);
         output(podman().args(["manifest", "add", &tls(place), &list, &image]))?;
     }
+    complete(&output(podman().args(["manifest", "inspect", &list]))?).with_context(|| format!("kafka-{program}"))?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("digest");
     let to = format!("docker://{}:{version}", place.image(program)?);
@@ -43,6 +46,16 @@ fn make(place: &Place, program: &str, version: &str) -> Result<String> {
     output(push.args([&list, &to]))?;
     output(podman().args(["manifest", "rm", &list]))?;
     Ok(fs::read_to_string(file).context("podman has told no digest")?.trim().to_owned())
+}
+
+/// Whether a list has one image for each platform: an image that was built for another one than it is kept as is told here.
+fn complete(list: &str) -> Result<()> {
+    let list: Value = serde_json::from_str(list)?;
+    let mut there: Vec<&str> =
+        list_at(&list, "/manifests").map(|manifest| text(manifest, "/platform/architecture")).collect();
+    there.sort_unstable();
+    ensure!(there == PLATFORMS, "the index is for {there:?} and not for {PLATFORMS:?}");
+    Ok(())
 }
 
 /// What the workflow's other jobs have to know, in the form of `GITHUB_OUTPUT`.
@@ -69,6 +82,21 @@ fn tls(place: &Place) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_index_has_each_platform_once() {
+        let of = |platforms: &[&str]| {
+            let manifests: Vec<_> = platforms
+                .iter()
+                .map(|it| serde_json::json!({"platform": {"architecture": it, "os": "linux"}}))
+                .collect();
+            complete(&serde_json::json!({ "manifests": manifests }).to_string())
+        };
+        of(&["arm64", "amd64"]).unwrap();
+        for platforms in [&["amd64"][..], &["amd64", "amd64"], &["amd64", "arm64", "s390x"], &[]] {
+            of(platforms).unwrap_err();
+        }
+    }
 
     #[test]
     fn the_workflow_learns_every_digest() {

@@ -4,6 +4,7 @@ mod bases;
 mod index;
 mod notes;
 mod publish;
+mod push;
 mod render;
 mod sboms;
 mod verify;
@@ -24,6 +25,11 @@ pub enum Command {
     },
     /// Verify the signature of the base image that the Dockerfiles pin; needs cosign and the internet
     Bases,
+    /// Push the images of `cargo xtask images` for this platform, and keep their digests; needs podman, and a login to the registry
+    Push {
+        #[command(flatten)]
+        place: Place,
+    },
     /// Make one image of those of all platforms, and tell the digests
     Index {
         #[command(flatten)]
@@ -96,6 +102,7 @@ pub fn run(command: &Command) -> Result<bool> {
     match command {
         Command::Check { tag } => notes::check(&tag.get()?),
         Command::Bases => bases::verify(),
+        Command::Push { place } => push::run(place),
         Command::Index { place, tag } => index::run(place, &tag.get()?),
         Command::Sboms { place, out } => sboms::run(place, out),
         Command::Scan { sboms } => sboms::scan(sboms),

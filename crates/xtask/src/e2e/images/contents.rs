@@ -4,7 +4,8 @@ use anyhow::{Result, ensure};
 
 use super::image::{File, Image, Kind};
 use super::{Bench, Scenario};
-use crate::images::{PROGRAMS, STAND_IN};
+use crate::images::{PROGRAMS, STAND_IN, dockerfile, reference};
+use crate::programs;
 
 pub(super) const SCENARIOS: [Scenario; 1] = [Scenario {
     name: "image-contents",
@@ -61,6 +62,12 @@ fn problems(program: &str, image: &Image) -> Vec<String> {
     problems
 }
 
+/// The base that the Dockerfile pins; empty when it pins none.
+fn base(program: &str) -> String {
+    let dockerfile = dockerfile(&programs::root(), program);
+    dockerfile.and_then(|text| reference::last(&text)).map(|base| base.whole).unwrap_or_default()
+}
+
 fn configuration(program: &str, image: &Image, problems: &mut Vec<String>) {
     let name = format!("/{}", path(program));
     let mut expect = |what: &str, found: &[&str], wanted: &[&str]| {
@@ -87,6 +94,17 @@ fn configuration(program: &str, image: &Image, problems: &mut Vec<String>) {
     expect("the title", &[label("title")], &[&format!("kafka-{program}")]);
     expect("the version", &[label("version")], &[env!("CARGO_PKG_VERSION")]);
     expect("the licence", &[label("licenses")], &["Apache-2.0"]);
+    let pinned = base(program);
+    match labels.get(STAND_IN) {
+        Some(stands_for) => expect("what it stands for", &[stands_for], &[&pinned]),
+        None => {
+            let (name, digest) = pinned.split_once('@').unwrap_or_default();
+            expect("the base", &[label("base.name"), label("base.digest")], &[name, digest]);
+        }
+    }
+    if label("base.name").is_empty() {
+        problems.push("the base has no name".to_owned());
+    }
     if label("description").is_empty() {
         problems.push("there is no description".to_owned());
     }
@@ -158,6 +176,8 @@ mod tests {
             label("version", env!("CARGO_PKG_VERSION")),
             label("licenses", "Apache-2.0"),
             label("description", "Logs"),
+            label("base.name", base("consumer").split('@').next().unwrap()),
+            label("base.digest", base("consumer").split('@').nth(1).unwrap()),
         ]);
         Image {
             config: json!({
@@ -209,6 +229,8 @@ mod tests {
             ("/Config/Labels/org.opencontainers.image.version", json!("0"), "the version"),
             ("/Config/Labels/org.opencontainers.image.title", json!("x"), "the title"),
             ("/Config/Labels/org.opencontainers.image.licenses", json!("x"), "the licence"),
+            ("/Config/Labels/org.opencontainers.image.base.digest", json!("sha256:0"), "the base"),
+            ("/Config/Labels/org.opencontainers.image.base.name", json!("debian:13"), "the base"),
             ("/Config/Labels/org.opencontainers.image.description", json!(""), "there is no description"),
             ("/Healthcheck", json!(null), "the health check"),
         ] {
