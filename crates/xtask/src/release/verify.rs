@@ -29,12 +29,7 @@ pub fn run(place: &Place, tag: &str) -> Result<bool> {
     for (what, command) in commands(place, tag)? {
         let said = Command::new(&command[0]).args(&command[1..]).output();
         let said = said.with_context(|| format!("{} can't be run", command[0]))?;
-        let error = String::from_utf8_lossy(&said.stderr).into_owned();
-        let answer = Answer {
-            code: said.status.code(),
-            said: String::from_utf8_lossy(&said.stdout).into_owned(),
-            complained: error,
-        };
+        let answer = Answer::of(&said);
         // cosign takes an attestation for a signature, too.
         let verified = answer.code == Some(0) && (command[0] != "cosign" || signed(&answer).is_ok());
         println!("{what}: {}", if verified { "verified" } else { "NOT VERIFIED" });

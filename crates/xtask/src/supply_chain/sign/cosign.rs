@@ -82,8 +82,8 @@ impl<'t> Cosign<'t> {
         self.ask("verify-attestation", &["--type", kind], image, key)
     }
 
-    /// Commands that people copy, as they stand, by these tools and without the internet. `false` when one of them fails.
-    pub fn shell(&self, commands: &str, variables: &[(&str, &str)], key: Key) -> Result<bool> {
+    /// What commands that people copy answer, as they stand, by these tools and without the internet.
+    pub fn shell(&self, commands: &str, variables: &[(&str, &str)], key: Key) -> Result<Answer> {
         let cosign = self.command()?;
         let mut path = std::ffi::OsString::new();
         for program in [cosign.get_program(), self.tools.crane()?.get_program()] {
@@ -96,11 +96,7 @@ impl<'t> Cosign<'t> {
         bash.envs(cosign.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("PATH", path);
         bash.env("KEY", self.public(key)).envs(variables.iter().copied());
         let output = bash.output().context("bash can't be run")?;
-        // The commands' own words are of interest when they fail, and the caller says whether they may.
-        if !output.status.success() {
-            eprintln!("{}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(output.status.success())
+        Ok(Answer::of(&output))
     }
 
     fn public(&self, key: Key) -> String {
@@ -115,8 +111,7 @@ impl<'t> Cosign<'t> {
         let root = self.path("trusted-root.json");
         let flags = ["--key", &key, "--insecure-ignore-tlog", "--trusted-root", &root, "--allow-http-registry"];
         let output = self.command()?.arg(command).args(more).args(flags).arg(image).output()?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Answer { code: output.status.code(), said: text(&output.stdout), complained: text(&output.stderr) })
+        Ok(Answer::of(&output))
     }
 
     fn signing(&self) -> (String, String, String) {
@@ -169,6 +164,12 @@ pub fn predicates(answer: &Answer) -> Result<Vec<Value>> {
 }
 
 impl Answer {
+    /// Of a command that ended.
+    pub fn of(output: &std::process::Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), said: text(&output.stdout), complained: text(&output.stderr) }
+    }
+
     /// The first error, of the many alike that cosign says for each attached file.
     pub fn complaint(&self) -> String {
         let error = self.complained.lines().find_map(|line| line.strip_prefix("Error: "));
