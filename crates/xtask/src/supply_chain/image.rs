@@ -1,5 +1,6 @@
 //! An image in a registry: its digest, its settings, and the program inside.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::process::Command;
@@ -11,6 +12,14 @@ use super::tools::Tools;
 use crate::images::engine::Engine;
 use crate::images::{PROGRAMS, STAND_IN, image};
 use crate::manifests::tools::output;
+
+/// What the files of an image say.
+pub struct Contents {
+    /// The program.
+    pub binary: Vec<u8>,
+    /// The names of the Debian packages that are installed, as distroless images note them.
+    pub packages: BTreeSet<String>,
+}
 
 /// One image, by its digest.
 pub struct Image {
@@ -94,21 +103,27 @@ impl Image {
         Ok(())
     }
 
-    /// The program's file.
-    pub fn binary(&self, tools: &Tools) -> Result<Vec<u8>> {
+    /// What its files say.
+    pub fn contents(&self, tools: &Tools) -> Result<Contents> {
         let folder = tempfile::tempdir_in(tools.folder())?;
         let file = folder.path().join("image.tar");
         output(tools.crane()?.args(["export", "--insecure", &self.reference()]).arg(&file))?;
-        let wanted = format!("usr/local/bin/{}", self.program);
+        let (mut binary, mut packages) = (None, BTreeSet::new());
         for entry in tar::Archive::new(File::open(&file)?).entries()? {
             let mut entry = entry?;
-            if entry.path()?.strip_prefix("/").unwrap_or(&entry.path()?) == std::path::Path::new(&wanted) {
+            let path = entry.path()?.to_string_lossy().trim_start_matches('/').to_owned();
+            if path == format!("usr/local/bin/{}", self.program) {
                 let mut bytes = Vec::new();
                 entry.read_to_end(&mut bytes)?;
-                return Ok(bytes);
+                binary = Some(bytes);
+            } else if path.starts_with("var/lib/dpkg/status.d/") && !path.ends_with(".md5sums") {
+                let mut text = String::new();
+                entry.read_to_string(&mut text)?;
+                packages.extend(text.lines().find_map(|line| Some(line.strip_prefix("Package:")?.trim().to_owned())));
             }
         }
-        bail!("{} has no /{wanted}", self.reference())
+        let binary = binary.with_context(|| format!("{} has no program {}", self.reference(), self.program))?;
+        Ok(Contents { binary, packages })
     }
 }
 

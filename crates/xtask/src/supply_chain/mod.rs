@@ -140,7 +140,7 @@ fn steps(args: &Args, tools: &Tools, table: &mut Table) -> Result<()> {
         }
     }
     if all || matches!(args.step, Some(Step::Scan(_))) {
-        scans(tools, table, args, &sboms);
+        scans(tools, table, args, &images, &sboms);
     }
     if all || matches!(args.step, Some(Step::Sign | Step::Refuse)) {
         signatures(tools, table, args, &images, &sboms, registry)?;
@@ -190,16 +190,16 @@ fn bill(
     Ok((sbom, said))
 }
 
-fn scans(tools: &Tools, table: &mut Table, args: &Args, sboms: &[Sbom]) {
+fn scans(tools: &Tools, table: &mut Table, args: &Args, images: &[Image], sboms: &[Sbom]) {
     if let Some(Step::Scan(Scan { internet: true, .. })) = &args.step {
         for sbom in sboms {
             table.row(format!("scan {}", sbom.program), || Ok(((), scan::online(tools, &sbom.file)?)));
         }
         return;
     }
-    for sbom in sboms {
+    for (image, sbom) in images.iter().zip(sboms) {
         let gate = table.row(format!("scan: a database for {}", sbom.program), || {
-            Ok((scan::Gate::new(tools, sbom)?, "written and imported".to_owned()))
+            Ok((scan::Gate::new(tools, image, sbom)?, "written and imported".to_owned()))
         });
         let Some(gate) = gate else { return };
         for (name, case) in scan::ALL {

@@ -2,10 +2,7 @@ module kafka-clients/tools/registry
 
 go 1.26.8
 
-tool (
-	github.com/google/go-containerregistry/cmd/crane
-	github.com/google/go-containerregistry/cmd/registry
-)
+tool github.com/google/go-containerregistry/cmd/crane
 
 require (
 	github.com/docker/cli v29.7.2+incompatible // indirect

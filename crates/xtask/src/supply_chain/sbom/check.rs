@@ -41,6 +41,19 @@ fn schema(tools: &Tools, file: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The Debian packages of a bill are those that the image's files name, each of them.
+pub fn installed(bom: &Value, packages: &BTreeSet<String>) -> Result<()> {
+    let components = bom["components"].as_array().into_iter().flatten();
+    let listed: BTreeSet<String> = components
+        .filter(|component| text(component, "purl").starts_with("pkg:deb/"))
+        .map(|component| text(component, "name"))
+        .collect();
+    ensure!(!packages.is_empty(), "the image names no Debian package in var/lib/dpkg/status.d");
+    let differ: Vec<&String> = listed.symmetric_difference(packages).collect();
+    ensure!(differ.is_empty(), "the bill and the image differ in Debian packages: {differ:?}");
+    Ok(())
+}
+
 /// References are unique, and no edge ends nowhere.
 fn whole(bom: &Value) -> Result<()> {
     let mut references = BTreeSet::from([text(&bom["metadata"]["component"], "bom-ref")]);
@@ -75,6 +88,15 @@ mod tests {
         };
         assert!(whole(&bom("a")).is_ok());
         assert!(whole(&bom("b")).is_err());
+    }
+
+    #[test]
+    fn each_debian_package_is_in_the_bill() {
+        let bom = json!({"components": [{"name": "libc6", "purl": "pkg:deb/debian/libc6@2.41"}]});
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        assert!(installed(&bom, &names(&["libc6"])).is_ok());
+        assert!(installed(&bom, &names(&["libc6", "libssl3t64"])).is_err());
+        assert!(installed(&bom, &names(&[])).is_err());
     }
 
     #[test]

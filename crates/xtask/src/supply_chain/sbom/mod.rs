@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::Value;
 
-use super::image::Image;
+use super::image::{Contents, Image};
 use super::tools::Tools;
 use bom::{Subject, text};
 use sources::Sources;
@@ -39,13 +39,14 @@ pub struct Sbom {
 impl Sbom {
     /// Makes the bill of an image, writes it into a folder, and checks it.
     pub fn of(tools: &Tools, sources: &Sources, image: &Image, index: Option<&str>, folder: &Path) -> Result<Self> {
-        let binary = image.binary(tools)?;
+        let Contents { binary, packages } = image.contents(tools)?;
         let openssl = openssl::of(tools, sources, &binary)?;
         let linked = linked::linked(&image.program, image.target()?)?;
         let about =
             Subject { program: &image.program, digest: &image.digest, index, architecture: image.architecture()? };
         let found = syft::inventory(tools, image)?;
         let bom = bom::assemble(found, &about, &linked, &parts::parts(sources)?, &openssl)?;
+        check::installed(&bom.json, &packages)?;
         fs::create_dir_all(folder)?;
         let file = folder.join(format!("{}.cdx.json", image.program));
         fs::write(&file, serde_json::to_string_pretty(&bom.json)? + "\n")?;

@@ -19,7 +19,15 @@ impl Sources {
     /// Asks Cargo.
     pub fn find() -> Result<Self> {
         let mut metadata = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        let said = output(metadata.current_dir(programs::root()).args(["metadata", "--locked", "--format-version=1"]))?;
+        // Otherwise crates for other systems are fetched, too.
+        let here = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+        metadata.current_dir(programs::root()).args([
+            "metadata",
+            "--locked",
+            "--format-version=1",
+            "--filter-platform",
+        ]);
+        let said = output(metadata.arg(here))?;
         let said: Value = serde_json::from_str(&said)?;
         let packages = said.get("packages").and_then(Value::as_array).context("cargo metadata names no packages")?;
         let folder = |package: &Value| {

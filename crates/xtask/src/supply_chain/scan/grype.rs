@@ -70,12 +70,20 @@ impl<'t> Grype<'t> {
 
     /// Scans a bill: fails the gate on what is high, has a fix if `only_fixed`, and no statement covers.
     pub fn gate(&self, bill: &Path, vex: Option<&Path>, only_fixed: bool) -> Result<Scanned> {
+        self.scan(self.command()?.arg(format!("sbom:{}", bill.display())), vex, only_fixed)
+    }
+
+    /// Scans an image of a registry by what it lists itself, crates by CPE as well.
+    pub fn image(&self, reference: &str, vex: Option<&Path>) -> Result<Scanned> {
+        let mut scan = self.command()?;
+        scan.env("GRYPE_REGISTRY_INSECURE_USE_HTTP", "true").env("GRYPE_MATCH_RUST_USING_CPES", "true");
+        self.scan(scan.arg(format!("registry:{reference}")), vex, true)
+    }
+
+    fn scan(&self, scan: &mut Command, vex: Option<&Path>, only_fixed: bool) -> Result<Scanned> {
         let folder = tempfile::tempdir_in(self.tools.folder())?;
         let report: PathBuf = folder.path().join("report.json");
-        let mut scan = self.command()?;
-        scan.arg(format!("sbom:{}", bill.display()))
-            .args(["--fail-on", "high", "--output", "json", "--file"])
-            .arg(&report);
+        scan.args(["--fail-on", "high", "--output", "json", "--file"]).arg(&report);
         if only_fixed {
             scan.arg("--only-fixed");
         }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::image::Image;
 use super::sbom::Sbom;
 use super::sbom::bom::text;
 use super::tools::Tools;
@@ -19,31 +20,35 @@ use grype::{FOUND, Grype, Record, Scanned};
 const OLD: (&str, &str, &str) = ("CVE-2022-37434", "1.2.12", "1.2.13");
 /// One that nobody has mended: made up, so that its name is none of a real one.
 const UNFIXED: &str = "CVE-2000-0000";
+/// One of a crate that the image lists and the program does not have; made up, too.
+const NOT_LINKED: &str = "CVE-2000-0001";
 
 /// A case: what it is called, and what returns what was seen.
 pub type Case = (&'static str, fn(&Gate) -> Result<String>);
 
 /// All of them.
-pub const ALL: [Case; 6] = [
+pub const ALL: [Case; 7] = [
     ("a vulnerable bill", vulnerable),
     ("the fixed bill, with the statements", fixed),
     ("the statements' CVEs, without the statements", uncovered),
     ("statements for the image only", image_only),
     ("a CVE without a fix", unfixed),
     ("the crates alone, without the C libraries", crates_alone),
+    ("the image itself, a crate that is not linked", not_linked),
 ];
 
 /// What the cases work with.
 pub struct Gate<'t> {
     grype: Grype<'t>,
     bill: &'t Sbom,
+    image: &'t Image,
     document: Document,
     folder: &'t Path,
 }
 
 impl<'t> Gate<'t> {
     /// Writes the database: zlib's, each that a statement covers, and one without a fix, on the versions of the bill.
-    pub fn new(tools: &'t Tools, bill: &'t Sbom) -> Result<Self> {
+    pub fn new(tools: &'t Tools, image: &'t Image, bill: &'t Sbom) -> Result<Self> {
         let document = document::read()?;
         let mut records = vec![record(OLD.0, "critical", bill, "zlib", &format!("< {}", OLD.2), OLD.2)?];
         records.push(record(UNFIXED, "critical", bill, "zstd", ">= 0", "")?);
@@ -54,7 +59,9 @@ impl<'t> Gate<'t> {
                 records.push(record(&statement.vulnerability.name, "high", bill, name, "< 9999", "9999")?);
             }
         }
-        Ok(Self { grype: Grype::on(tools, &records)?, bill, document, folder: tools.folder() })
+        let (name, _) = unlinked(bill)?;
+        records.push(of_cpe(NOT_LINKED, "high", (&name, &name), "< 9999", "9999"));
+        Ok(Self { grype: Grype::on(tools, &records)?, bill, image, document, folder: tools.folder() })
     }
 
     fn covered(&self) -> Vec<String> {
@@ -140,6 +147,31 @@ fn crates_alone(gate: &Gate) -> Result<String> {
     expect(&scanned, 0, &[])
 }
 
+/// Who scans the image finds the crates of its own list, linked or not; a statement that names the image silences those that are
+/// not. Nothing else is looked at: the database knows no other crate.
+fn not_linked(gate: &Gate) -> Result<String> {
+    let reference = gate.image.reference();
+    let (_, purl) = unlinked(gate.bill)?;
+    expect(&gate.grype.image(&reference, None)?, FOUND, &[NOT_LINKED]).context("without a statement")?;
+    let mut document: Value = serde_json::from_str(&fs::read_to_string(document::file())?)?;
+    let image = format!("pkg:oci/{}", gate.image.program);
+    document["statements"] = json!([{
+        "vulnerability": {"name": NOT_LINKED}, "products": [{"@id": image, "subcomponents": [{"@id": purl}]}],
+        "status": "not_affected", "justification": "component_not_present", "impact_statement": "Nothing links it."
+    }]);
+    let vex = gate.write("not-linked.openvex.json", &document)?;
+    let scanned = gate.grype.image(&reference, Some(&vex))?;
+    ensure!(scanned.ignored.iter().any(|name| name == NOT_LINKED), "the statement suppresses nothing");
+    Ok(format!("{purl}: {}", expect(&scanned, 0, &[])?))
+}
+
+/// A crate that the image lists and nothing links: its name, and its purl.
+fn unlinked(bill: &Sbom) -> Result<(String, String)> {
+    let purl = bill.dropped.iter().next().context("everything that the image lists is linked")?;
+    let name = purl.trim_start_matches("pkg:cargo/").split('@').next().unwrap_or_default();
+    Ok((name.to_owned(), purl.clone()))
+}
+
 fn expect(scanned: &Scanned, code: i32, names: &[&str]) -> Result<String> {
     let found = scanned.matches.join(", ");
     ensure!(
@@ -157,12 +189,16 @@ fn record(id: &str, severity: &'static str, bill: &Sbom, name: &str, constraint:
     let cpe = text(component.with_context(|| format!("the bill has no {name}"))?, "cpe");
     let parts: Vec<&str> = cpe.split(':').collect();
     let (vendor, product) = parts.get(3).zip(parts.get(4)).with_context(|| format!("{name} has no CPE"))?;
-    Ok(Record {
+    Ok(of_cpe(id, severity, (vendor, product), constraint, fixed))
+}
+
+fn of_cpe(id: &str, severity: &'static str, (vendor, product): (&str, &str), constraint: &str, fixed: &str) -> Record {
+    Record {
         id: id.to_owned(),
         severity,
-        vendor: (*vendor).to_owned(),
-        product: (*product).to_owned(),
+        vendor: vendor.to_owned(),
+        product: product.to_owned(),
         constraint: constraint.to_owned(),
         fixed: fixed.to_owned(),
-    })
+    }
 }
