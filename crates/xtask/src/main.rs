@@ -10,14 +10,19 @@ mod docs;
 mod e2e;
 mod guard;
 mod images;
+mod licences;
 mod manifests;
 mod monitoring;
 mod programs;
+mod published;
 mod received;
+mod release;
 mod servers;
 mod size;
 mod supply_chain;
 mod terminal;
+mod upkeep;
+mod workflows;
 
 use std::process::ExitCode;
 
@@ -48,6 +53,16 @@ enum Task {
     Manifests(manifests::Args),
     /// Generate and check infra/monitoring: rules and their tests, routes, runbooks, dashboards; needs Node
     Monitoring(monitoring::Args),
+    /// The licence texts of what the programs contain, for the images
+    Licences(licences::Args),
+    /// The steps of a release
+    #[command(subcommand)]
+    Release(release::Command),
+    /// What gets worse although nobody changes anything: advisories, old bases, support that ends
+    #[command(subcommand)]
+    Upkeep(upkeep::Command),
+    /// Check the workflows of .github, and what the documents say of them
+    Workflows(workflows::Args),
     /// What a rate of messages needs: cores, pods, partitions, network, log volume
     Size(size::Args),
     /// Build the images of both programs
@@ -67,6 +82,10 @@ fn main() -> ExitCode {
         Task::Guard => guard::run(),
         Task::Manifests(args) => manifests::run(&args),
         Task::Monitoring(args) => monitoring::run(&args),
+        Task::Licences(args) => licences::run(&args),
+        Task::Release(command) => release::run(&command),
+        Task::Upkeep(command) => upkeep::run(&command),
+        Task::Workflows(args) => workflows::run(&args),
         Task::Size(args) => size::run(&args),
         Task::Images(args) => images::run(&args),
         Task::SupplyChain(args) => supply_chain::run(&args),

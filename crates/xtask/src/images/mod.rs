@@ -1,13 +1,14 @@
 //! `cargo xtask images`: the images of both programs, built by docker, podman or buildah, on the pinned bases or on stand-ins.
 
 pub mod engine;
+mod labels;
 pub mod reference;
 mod stand_in;
+mod two_folders;
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
@@ -50,6 +51,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     cargo_config: Option<PathBuf>,
 
+    /// In place of images: build the release programs in two folders of other names, as the images' builder does, and compare
+    /// them. Needs the system's OpenSSL (libssl-dev, pkg-config)
+    #[arg(long, conflicts_with_all = ["stand_in", "twice", "engine"])]
+    two_folders: bool,
+
     /// Build everything a second time without any cache, and compare all layers and settings
     #[arg(long)]
     twice: bool,
@@ -62,6 +68,9 @@ pub fn image(program: &str) -> String {
 
 /// Builds them. `false` when a second build gave other bytes.
 pub fn run(args: &Args) -> Result<bool> {
+    if args.two_folders {
+        return two_folders::run();
+    }
     let engine = Engine::find(args.engine)?;
     ensure!(
         !args.twice || engine != Engine::Docker,
@@ -73,14 +82,13 @@ pub fn run(args: &Args) -> Result<bool> {
         stand_in::broker(engine)?;
     }
     let (secrets, epoch) = (secrets(args)?, epoch()?);
-    let labels = revision(&root).map(|revision| vec![("org.opencontainers.image.revision".to_owned(), revision)]);
     let mut same = true;
     for program in PROGRAMS {
         let build = Build {
             tag: image(program),
             dockerfile: root.join(format!("Dockerfile.{program}")),
             context: root.clone(),
-            labels: labels.clone().unwrap_or_default(),
+            labels: labels::of(&root, program, &bases)?,
             bases: bases.clone(),
             secrets: secrets.clone(),
             epoch: Some(epoch.unwrap_or(0)),
@@ -125,20 +133,8 @@ fn epoch() -> Result<Option<u64>> {
     given.map(|given| given.parse().context("SOURCE_DATE_EPOCH is not a number of seconds")).transpose()
 }
 
-/// The commit that is built, if it is just that.
-fn revision(root: &Path) -> Option<String> {
-    let revision = git(root, &["rev-parse", "HEAD"])?;
-    git(root, &["status", "--porcelain"]).filter(String::is_empty)?;
-    Some(revision)
-}
-
-fn git(root: &Path, args: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(root).args(args).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
 /// The text of a program's Dockerfile.
-fn dockerfile(root: &Path, program: &str) -> Result<String> {
+pub fn dockerfile(root: &Path, program: &str) -> Result<String> {
     let path = root.join(format!("Dockerfile.{program}"));
     fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))
 }

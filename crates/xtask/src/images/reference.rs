@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 
+use crate::published::is_digest;
+
 /// An image's reference with its parts, as `gcr.io/distroless/cc-debian13:nonroot@sha256:...`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
@@ -11,19 +13,25 @@ pub struct Reference {
     pub name: String,
     /// What stands between `:` and `@`.
     pub tag: String,
+    /// What stands after `@`.
+    pub digest: String,
 }
 
 impl Reference {
     /// One that is pinned twice: by a tag for people and update bots, by a digest for everybody.
     fn pinned(text: &str) -> Result<Self> {
         let (rest, digest) = text.split_once('@').with_context(|| format!("{text} has no digest"))?;
-        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
-        let whole = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        ensure!(whole, "{text}: {digest} is no sha256 digest");
+        ensure!(is_digest(digest), "{text}: {digest} is no sha256 digest");
         let name = rest.rsplit('/').next().unwrap_or_default();
         let (name, tag) = name.split_once(':').with_context(|| format!("{text} has no tag"))?;
-        Ok(Self { whole: text.to_owned(), name: name.to_owned(), tag: tag.to_owned() })
+        let (whole, digest) = (text.to_owned(), digest.to_owned());
+        Ok(Self { whole, name: name.to_owned(), tag: tag.to_owned(), digest })
     }
+}
+
+/// The image that a Dockerfile's last stage is made on.
+pub fn last(dockerfile: &str) -> Result<Reference> {
+    bases(dockerfile)?.pop().context("the Dockerfile builds on no image")
 }
 
 /// The images from elsewhere that a Dockerfile names in its `FROM` lines, without its own stages, in order, each once.
@@ -86,6 +94,19 @@ mod tests {
     }
 
     #[test]
+    fn everybody_compiles_with_the_same_rust() {
+        let read = |name: &str| std::fs::read_to_string(programs::root().join(name)).unwrap();
+        let toolchain = read("rust-toolchain.toml");
+        let channel = toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap().trim_matches('"');
+        for program in PROGRAMS {
+            let base = bases(&dockerfile(&programs::root(), program).unwrap()).unwrap().remove(0);
+            assert_eq!(base.tag, format!("{channel}-trixie"), "Dockerfile.{program} and rust-toolchain.toml differ");
+        }
+        let least = env!("CARGO_PKG_RUST_VERSION");
+        assert!(channel == least || channel.starts_with(&format!("{least}.")), "{channel} and {least}");
+    }
+
+    #[test]
     fn every_member_of_the_workspace_reaches_the_builder() {
         let read = |name: &str| std::fs::read_to_string(programs::root().join(name)).unwrap();
         let (manifest, allowed) = (read("Cargo.toml"), read(".dockerignore"));
@@ -111,6 +132,6 @@ mod tests {
             format!("FROM --platform=linux/amd64 a.b/c/rust:1@{DIGEST} AS build\nfrom build as next\nFROM scratch\n");
         let found = bases(&text).unwrap();
         assert_eq!(found.len(), 1);
-        assert_eq!((found[0].name.as_str(), found[0].tag.as_str()), ("rust", "1"));
+        assert_eq!((found[0].name.as_str(), found[0].tag.as_str(), found[0].digest.as_str()), ("rust", "1", DIGEST));
     }
 }

@@ -6,7 +6,7 @@ mod refuse;
 mod registry;
 mod sbom;
 mod scan;
-mod sign;
+pub mod sign;
 mod table;
 mod tools;
 mod vex;
@@ -148,6 +148,25 @@ fn steps(args: &Args, tools: &Tools, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
+/// Writes the bill of an image that is to be released.
+///
+/// # Errors
+/// When the image is built on a stand-in, or the bill is not valid.
+pub fn released(image: &str, index: &str, folder: &std::path::Path) -> Result<PathBuf> {
+    let tools = Tools::new()?;
+    let image = Image::find(&tools, image)?;
+    image.releasable()?;
+    Ok(Sbom::of(&tools, &Sources::find()?, &image, Some(index), folder)?.file)
+}
+
+/// Looks a bill up in Grype's own database.
+///
+/// # Errors
+/// When something high or critical has a fix and no statement covers it.
+pub fn scanned(bill: &std::path::Path) -> Result<String> {
+    scan::online(&Tools::new()?, bill)
+}
+
 fn of_registry(tools: &Tools, table: &mut Table, reference: &str, wanted: &Bill) {
     table.row(format!("sbom {reference}"), || {
         let image = Image::find(tools, reference)?;
@@ -217,6 +236,10 @@ fn signatures(
             table.row(format!("refuse {}: {name}", case.image.program), || Ok(((), refusal(&case)?)));
         }
     }
+    table.row("the commands of SECURITY.md", || {
+        sign::as_documented(tools, &cosign, images)?;
+        Ok(((), "verify, and copy to a second registry, as they stand there".to_owned()))
+    });
     table.row("mirror", || {
         sign::mirrored(tools, &cosign, images, sboms, registry)?;
         Ok(((), "all of it verified at a second registry, the first ended".to_owned()))

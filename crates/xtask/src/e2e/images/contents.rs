@@ -4,17 +4,19 @@ use anyhow::{Result, ensure};
 
 use super::image::{File, Image, Kind};
 use super::{Bench, Scenario};
-use crate::images::{PROGRAMS, STAND_IN};
+use crate::images::{PROGRAMS, STAND_IN, dockerfile, reference};
+use crate::programs;
 
 pub(super) const SCENARIOS: [Scenario; 1] = [Scenario {
     name: "image-contents",
-    claim: "an image holds the bases' files and the program, without a shell, a package manager or a privileged file",
+    claim: "an image holds the bases' files, the program and its licences, without a shell, a package manager or a privileged file",
     run: contents,
 }];
 
 /// The bar, in bytes.
 const LARGEST: u64 = 45_000_000;
 pub(super) const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
+const LICENCES: &str = "usr/share/doc/kafka-clients/THIRD-PARTY.html";
 const SHELLS: [&str; 11] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "csh", "fish", "busybox", "toybox", "env"];
 const PACKAGE_MANAGERS: [&str; 11] =
     ["apt", "apt-get", "dpkg", "dpkg-deb", "apk", "rpm", "yum", "dnf", "microdnf", "pip", "cargo"];
@@ -60,6 +62,12 @@ fn problems(program: &str, image: &Image) -> Vec<String> {
     problems
 }
 
+/// The base that the Dockerfile pins; empty when it pins none.
+fn base(program: &str) -> String {
+    let dockerfile = dockerfile(&programs::root(), program);
+    dockerfile.and_then(|text| reference::last(&text)).map(|base| base.whole).unwrap_or_default()
+}
+
 fn configuration(program: &str, image: &Image, problems: &mut Vec<String>) {
     let name = format!("/{}", path(program));
     let mut expect = |what: &str, found: &[&str], wanted: &[&str]| {
@@ -86,6 +94,17 @@ fn configuration(program: &str, image: &Image, problems: &mut Vec<String>) {
     expect("the title", &[label("title")], &[&format!("kafka-{program}")]);
     expect("the version", &[label("version")], &[env!("CARGO_PKG_VERSION")]);
     expect("the licence", &[label("licenses")], &["Apache-2.0"]);
+    let pinned = base(program);
+    match labels.get(STAND_IN) {
+        Some(stands_for) => expect("what it stands for", &[stands_for], &[&pinned]),
+        None => {
+            let (name, digest) = pinned.split_once('@').unwrap_or_default();
+            expect("the base", &[label("base.name"), label("base.digest")], &[name, digest]);
+        }
+    }
+    if label("base.name").is_empty() {
+        problems.push("the base has no name".to_owned());
+    }
     if label("description").is_empty() {
         problems.push("there is no description".to_owned());
     }
@@ -116,12 +135,18 @@ fn files(program: &str, image: &Image, problems: &mut Vec<String>) {
         if file.kind == Kind::Plain && file.path.starts_with("usr/local/") && file.path != path {
             wrong("is not the program");
         }
-        if file.path == path && (file.mode, file.kind) != (0o555, Kind::Plain) {
-            wrong(&format!("has mode {:o} and not 555", file.mode));
+        for (ours, mode) in [(path.as_str(), 0o555), (LICENCES, 0o444)] {
+            if file.path == ours && (file.mode, file.kind) != (mode, Kind::Plain) {
+                wrong(&format!("has mode {:o} and not {mode:o}", file.mode));
+            }
+        }
+        if file.path.starts_with("usr/share/doc/kafka-clients/") && file.path != LICENCES {
+            wrong("is not the page of licences");
         }
     }
     let has = |path: &str, least: u64| image.files.iter().any(|file: &File| file.path == path && file.size >= least);
-    for (path, least) in [(path.as_str(), 1_000_000), (CERTIFICATES, 100_000), ("etc/passwd", 1)] {
+    let needed = [(path.as_str(), 1_000_000), (CERTIFICATES, 100_000), (LICENCES, 50_000), ("etc/passwd", 1)];
+    for (path, least) in needed {
         if !has(path, least) {
             problems.push(format!("there is no /{path} of at least {least} bytes"));
         }
@@ -151,6 +176,8 @@ mod tests {
             label("version", env!("CARGO_PKG_VERSION")),
             label("licenses", "Apache-2.0"),
             label("description", "Logs"),
+            label("base.name", base("consumer").split('@').next().unwrap()),
+            label("base.digest", base("consumer").split('@').nth(1).unwrap()),
         ]);
         Image {
             config: json!({
@@ -166,6 +193,7 @@ mod tests {
             files: vec![
                 file("usr/local/bin/kafka-consumer", 0o555, 12_000_000),
                 file(CERTIFICATES, 0o644, 200_000),
+                file(LICENCES, 0o444, 80_000),
                 file("etc/passwd", 0o644, 100),
                 file("var/lib/dpkg/status.d/libc6", 0o644, 1000),
                 File { kind: Kind::Folder, ..file("tmp", 0o1777, 0) },
@@ -201,6 +229,8 @@ mod tests {
             ("/Config/Labels/org.opencontainers.image.version", json!("0"), "the version"),
             ("/Config/Labels/org.opencontainers.image.title", json!("x"), "the title"),
             ("/Config/Labels/org.opencontainers.image.licenses", json!("x"), "the licence"),
+            ("/Config/Labels/org.opencontainers.image.base.digest", json!("sha256:0"), "the base"),
+            ("/Config/Labels/org.opencontainers.image.base.name", json!("debian:13"), "the base"),
             ("/Config/Labels/org.opencontainers.image.description", json!(""), "there is no description"),
             ("/Healthcheck", json!(null), "the health check"),
         ] {
@@ -222,6 +252,7 @@ mod tests {
             (file("etc/hosts", 0o666, 1), "can be written by everybody"),
             (File { owner: (65532, 0), ..file("etc/hosts", 0o644, 1) }, "does not belong to root"),
             (file("usr/local/bin/curl", 0o755, 1), "is not the program"),
+            (file("usr/share/doc/kafka-clients/x", 0o444, 1), "is not the page of licences"),
             (file("var/big", 0o644, LARGEST), "are the limit"),
         ] {
             let path = added.path.clone();
@@ -236,12 +267,13 @@ mod tests {
         for mode in [0o755, 0o4555, 0o775] {
             assert!(with(|image| image.files[0].mode = mode).iter().any(|problem| problem.contains("and not 555")));
         }
-        for missing in 0..4 {
+        for missing in 0..5 {
             assert_eq!(with(|image| drop(image.files.remove(missing))).len(), 1, "file {missing}");
             if missing < 3 {
                 assert_eq!(with(|image| drop(image.crates.remove(missing))).len(), 1, "crate {missing}");
             }
         }
         assert_eq!(with(|image| image.sections.push(".symtab".into())).len(), 1);
+        assert!(with(|image| image.files[2].mode = 0o644)[0].contains("has mode 644 and not 444"));
     }
 }

@@ -6,6 +6,7 @@ use super::container::Root;
 use super::image::{Image, Kind};
 use super::{Bench, Scenario};
 use crate::images::PROGRAMS;
+use crate::upkeep::support;
 
 pub(super) const SCENARIOS: [Scenario; 1] = [Scenario {
     name: "image-openssl",
@@ -35,6 +36,11 @@ fn of_the_base(bench: &mut Bench) -> Result<String> {
         ensure!(
             is_of(version, package),
             "--version of {image} says OpenSSL {version}, the package {PACKAGE} is {package}"
+        );
+        let branch = support::openssl()?;
+        ensure!(
+            version.strip_prefix(&branch).is_some_and(|rest| rest.starts_with('.')),
+            "{image} has OpenSSL {version}, and security/support.json speaks of {branch}"
         );
         seen.push(format!("{program}: OpenSSL {version} of {PACKAGE} {package}"));
     }

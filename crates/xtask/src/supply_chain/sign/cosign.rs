@@ -11,10 +11,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::manifests::tools::output;
+use crate::published::commands::SIGNATURE;
 use crate::supply_chain::tools::Tools;
-
-/// The type of a signature, among the statements that may be attached to an image.
-const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// Two keys, of which the second never signs, and what cosign needs in place of the public services.
 pub struct Cosign<'t> {
@@ -84,16 +82,36 @@ impl<'t> Cosign<'t> {
         self.ask("verify-attestation", &["--type", kind], image, key)
     }
 
-    fn ask(&self, command: &str, more: &[&str], image: &str, key: Key) -> Result<Answer> {
-        let key = self.path(match key {
+    /// What commands that people copy answer, as they stand, by these tools and without the internet.
+    pub fn shell(&self, commands: &str, variables: &[(&str, &str)], key: Key) -> Result<Answer> {
+        let cosign = self.command()?;
+        let mut path = std::ffi::OsString::new();
+        for program in [cosign.get_program(), self.tools.crane()?.get_program()] {
+            path.push(Path::new(program).parent().context("a tool without a folder")?);
+            path.push(":");
+        }
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let mut bash = Command::new("bash");
+        bash.args(["-euo", "pipefail", "-c", commands]).current_dir(self.folder.path());
+        bash.envs(cosign.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("PATH", path);
+        bash.env("KEY", self.public(key)).envs(variables.iter().copied());
+        let output = bash.output().context("bash can't be run")?;
+        Ok(Answer::of(&output))
+    }
+
+    fn public(&self, key: Key) -> String {
+        self.path(match key {
             Key::Right => "right.pub",
             Key::Wrong => "wrong.pub",
-        });
+        })
+    }
+
+    fn ask(&self, command: &str, more: &[&str], image: &str, key: Key) -> Result<Answer> {
+        let key = self.public(key);
         let root = self.path("trusted-root.json");
         let flags = ["--key", &key, "--insecure-ignore-tlog", "--trusted-root", &root, "--allow-http-registry"];
         let output = self.command()?.arg(command).args(more).args(flags).arg(image).output()?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Answer { code: output.status.code(), said: text(&output.stdout), complained: text(&output.stderr) })
+        Ok(Answer::of(&output))
     }
 
     fn signing(&self) -> (String, String, String) {
@@ -146,6 +164,12 @@ pub fn predicates(answer: &Answer) -> Result<Vec<Value>> {
 }
 
 impl Answer {
+    /// Of a command that ended.
+    pub fn of(output: &std::process::Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), said: text(&output.stdout), complained: text(&output.stderr) }
+    }
+
     /// The first error, of the many alike that cosign says for each attached file.
     pub fn complaint(&self) -> String {
         let error = self.complained.lines().find_map(|line| line.strip_prefix("Error: "));

@@ -15,6 +15,7 @@ use super::sbom::Sbom;
 use super::sbom::bom::is_about;
 use super::tools::Tools;
 use super::vex::document;
+use crate::published::commands::Block;
 use cosign::{Cosign, Key, predicates, signed};
 
 /// The kinds of statements that each image has, in cosign's words.
@@ -50,6 +51,34 @@ pub fn about(bills: &[Value], digest: &str) -> Result<()> {
     for bill in bills {
         let other = &bill["metadata"]["component"]["version"];
         ensure!(is_about(bill, digest), "the attested SBOM describes {other}, not {digest}");
+    }
+    Ok(())
+}
+
+/// Verifies images by the commands that SECURITY.md tells people to copy, and copies them by those of docs/supply-chain.md: at the
+/// second registry they are verified again, and refused by a wrong key.
+pub fn as_documented(tools: &Tools, cosign: &Cosign, images: &[Image]) -> Result<()> {
+    let second = Registry::start(tools)?;
+    for image in images {
+        let mirror = format!("{}/documented/{}", second.host(), image.program);
+        let run = |commands: Block, at: &str, key: Key| {
+            let variables = [("IMAGE", at), ("DIGEST", &image.digest), ("MIRROR", &mirror)];
+            cosign.shell(&commands.commands(), &variables, key)
+        };
+        let good = |commands: Block, at: &str| {
+            let answer = run(commands, at, Key::Right)?;
+            ensure!(answer.code == Some(0), "the documented commands fail for {at}: {}", answer.complaint());
+            Ok(())
+        };
+        good(Block::Key, &image.repository)?;
+        good(Block::Mirror, &image.repository)?;
+        good(Block::Key, &mirror)?;
+        let refused = run(Block::Key, &mirror, Key::Wrong)?;
+        ensure!(
+            refused.code != Some(0) && refused.complaint().contains("do not match threshold"),
+            "the documented commands do not refuse a wrong key, but say: {}",
+            refused.complaint()
+        );
     }
     Ok(())
 }
