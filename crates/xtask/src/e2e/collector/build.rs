@@ -1,4 +1,4 @@
-//! Builds the servers from their Go modules, once for each state of what they are built from: `crates/xtask/go` has a folder for
+//! Builds the servers from their Go modules, once for each state of what they are built from: `crates/xtask/tools` has a folder for
 //! each, whose `go.sum` pins every module by its hash.
 
 use std::fs;
@@ -36,7 +36,7 @@ impl Built {
 
 /// The folder of the sources of one of them.
 fn sources(name: &str) -> Result<PathBuf> {
-    let folder = programs::root().join("crates/xtask/go").join(name);
+    let folder = programs::root().join("crates/xtask/tools").join(name);
     folder.canonicalize().with_context(|| format!("{} is missing", folder.display()))
 }
 

@@ -52,9 +52,9 @@ fn runs(bench: &mut Bench) -> Result<String> {
 
     // One message that the broker finds too large.
     let large = ["--messages", "1", "--size", "2000000", "-X", "message.max.bytes=3000000"];
-    let report = Report::of(producer().args(large).run(RUN)?, 1)?;
+    let report = Report::of(producer().args(large).run(RUN)?, 4)?;
     ensure!(report.failed == 1, "{report:?}");
-    ensure!(value("run_exit_code")? == 1.0 && value("run_failed_messages")? == 1.0, "the failed run is not there");
+    ensure!(value("run_exit_code")? == 4.0 && value("run_failed_messages")? == 1.0, "the failed run is not there");
     ensure!(value("success_timestamp_seconds")? == success, "the failed run took the last success away");
     let failed = value("completion_timestamp_seconds")?;
     ensure!(failed > completion, "the failed run has no completion of its own");
