@@ -10,7 +10,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
+use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod, SslVerifyMode};
 
+use crate::apache::Pki;
 use crate::http;
 pub use span::{Attributes, Kind, Span};
 
@@ -39,12 +41,14 @@ pub struct Request {
 /// A receiver on loopback, for any number of connections. Dropped, it is down.
 pub struct Receiver {
     address: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 struct Shared {
     mood: Mood,
+    tls: Option<SslAcceptor>,
     seen: Mutex<Seen>,
     came: Condvar,
 }
@@ -65,17 +69,34 @@ impl Receiver {
 
     /// One that does this with each request.
     pub fn in_mood(mood: Mood) -> Result<Self> {
+        Self::serving(mood, None)
+    }
+
+    /// One that takes all spans by TLS, with the server's certificate of `pki`; with `from_clients` only from its client.
+    pub fn with_tls(pki: &Pki, from_clients: bool) -> Result<Self> {
+        let mut tls = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
+        tls.set_certificate_chain_file(pki.server_certificate())?;
+        tls.set_private_key_file(pki.server_key(), SslFiletype::PEM)?;
+        if from_clients {
+            tls.set_ca_file(pki.ca_path())?;
+            tls.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+        }
+        Self::serving(Mood::Takes, Some(tls.build()))
+    }
+
+    fn serving(mood: Mood, tls: Option<SslAcceptor>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { mood, seen: Mutex::default(), came: Condvar::new() });
+        let shared = Arc::new(Shared { mood, tls, seen: Mutex::default(), came: Condvar::new() });
+        let scheme = if shared.tls.is_some() { "https" } else { "http" };
         let served = Arc::clone(&shared);
         let thread = thread::spawn(move || Shared::serve(&served, &listener));
-        Ok(Self { address, shared, thread: Some(thread) })
+        Ok(Self { address, scheme, shared, thread: Some(thread) })
     }
 
     /// What `OTEL_EXPORTER_OTLP_ENDPOINT` has to be.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// How many connections came so far, whatever was said on them.
@@ -168,7 +189,11 @@ impl Shared {
             let shared = Arc::clone(shared);
             // A client that goes, even in the middle of a request, gave up or was killed: that is its business.
             let converse = move || {
-                let _ = shared.converse(&stream);
+                let _ = match &shared.tls {
+                    None => shared.converse(&stream),
+                    // A client that does not trust us, or that we do not trust, has said nothing yet.
+                    Some(tls) => tls.accept(&stream).map_or(Ok(()), |stream| shared.converse(stream)),
+                };
                 let _ = stream.shutdown(Shutdown::Both);
             };
             served.push((handle, thread::spawn(converse)));
@@ -180,7 +205,7 @@ impl Shared {
     }
 
     /// All requests of one connection.
-    fn converse(&self, mut stream: &TcpStream) -> io::Result<()> {
+    fn converse(&self, stream: impl Read + Write) -> io::Result<()> {
         let mut reader = BufReader::new(stream);
         while let Some(request) = http::Request::read(&mut reader)? {
             let decoded = message::spans(&request);
@@ -202,6 +227,7 @@ impl Shared {
                 Mood::Silent => return reader.read(&mut [0]).map(drop),
             };
             let head = format!("HTTP/1.1 {status} Said\r\ncontent-type: application/x-protobuf\r\n");
+            let stream = reader.get_mut();
             stream.write_all(format!("{head}content-length: {}\r\n\r\n", body.len()).as_bytes())?;
             stream.write_all(&body)?;
         }

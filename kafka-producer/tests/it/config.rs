@@ -534,7 +534,7 @@ fn a_login_needs_all_its_parts() {
         &["KAFKA_OAUTH_TOKEN_URL", "KAFKA_OAUTH_CLIENT_ID", "KAFKA_OAUTH_CLIENT_SECRET"],
     );
     assert_eq!(problems(&oauth), 3, "{oauth}");
-    // An empty mechanism is none, as the seed's env file has it.
+    // An empty mechanism is none, as env files of other clients have it.
     run(secretive().env("KAFKA_SASL_MECHANISM", "").arg("config")).expect_code(0).unwrap();
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use testbed::apache::Pki;
 use testbed::otlp::{Kind, Mood, Receiver};
 use testbed::process::{Outcome, Program};
 use testbed::records::Record;
@@ -260,4 +261,44 @@ fn port_4317_is_a_warning_and_versions_need_no_receiver() {
         run(traced(producer(), &receiver).args(&args)).expect_code(0).unwrap();
         assert!(began.elapsed() < Duration::from_secs(2), "{args:?} waited for somebody");
     }
+}
+
+#[test]
+fn a_receiver_with_tls_is_believed_by_the_authority_given_and_believes_the_certificate_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let pki = Pki::create(&folder.path().join("ours")).unwrap();
+    let others = Pki::create(&folder.path().join("others")).unwrap();
+    let cluster = Cluster::new(1);
+    let publish = |receiver: &Receiver, ca: &Pki, client: Option<&Pki>| {
+        let mut program = traced(cluster.producer(), receiver).args(["-n", "3"]);
+        program = program.env("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.ca_path());
+        if let Some(client) = client {
+            program = program
+                .env("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", client.client_certificate())
+                .env("OTEL_EXPORTER_OTLP_CLIENT_KEY", client.client_key());
+        }
+        let outcome = run(program);
+        report(&outcome, 0);
+        outcome
+    };
+    let receiver = Receiver::with_tls(&pki, false).unwrap();
+    publish(&receiver, &pki, None);
+    assert_eq!(receiver.spans().unwrap().len(), 3);
+    let outcome = publish(&receiver, &others, None);
+    assert_says(&outcome.stderr, &["spans_fail", "certificate"]);
+    assert_eq!(receiver.spans().unwrap().len(), 3, "another authority's receiver got spans");
+
+    let strict = Receiver::with_tls(&pki, true).unwrap();
+    publish(&strict, &pki, Some(&pki));
+    assert_eq!(strict.spans().unwrap().len(), 3);
+    for stranger in [None, Some(&others)] {
+        assert_says(&publish(&strict, &pki, stranger).stderr, &["spans_fail"]);
+    }
+    assert_eq!(strict.spans().unwrap().len(), 3, "spans came without the client's certificate");
+
+    let key = pki.encrypted_client_key("hunter2").unwrap();
+    let program = traced(cluster.producer(), &strict).args(["-n", "1"]);
+    let program = program.env("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", pki.client_certificate());
+    let outcome = run(program.env("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key)).expect_code(2).unwrap();
+    assert_says(&outcome.stderr, &["client.encrypted.key", "PKCS#8"]);
 }

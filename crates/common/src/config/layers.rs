@@ -12,7 +12,7 @@ use super::{Problems, Secret, env_file};
 pub const ENV_DIR: &str = "ENV_DIR";
 /// The env files, the stronger one first.
 pub const ENV_FILES: [&str; 2] = [".env.secret", ".env.shared"];
-/// Variables that mean the same setting: the seed's name and Kafka's usual one.
+/// Variables that mean the same setting: a short name and Kafka's usual one.
 pub const ALIASES: [(&str, &str); 1] = [("KAFKA_BOOTSTRAP_SERVER", "KAFKA_BOOTSTRAP_SERVERS")];
 /// A mounted secret is at most this long; anything longer is the wrong file.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;

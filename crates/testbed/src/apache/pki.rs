@@ -60,6 +60,16 @@ impl Pki {
         self.path("ca.pem")
     }
 
+    /// The server's certificate.
+    pub fn server_certificate(&self) -> PathBuf {
+        self.path("server.pem")
+    }
+
+    /// The server's key, readable without a password.
+    pub fn server_key(&self) -> PathBuf {
+        self.path("server.key")
+    }
+
     /// The client's certificate.
     pub fn client_certificate(&self) -> PathBuf {
         self.path("client.pem")
