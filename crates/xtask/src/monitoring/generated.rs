@@ -16,10 +16,10 @@ const JMX_KEY: &str = "  jmx-exporter.yaml: |\n";
 /// Of the Kafka in `infra/kafka`.
 const KAFKA: &str = "4.3.1";
 
-/// Every file that is made, with its text.
-fn files(root: &Path) -> Result<Vec<(&'static str, String)>> {
+/// The rules as objects, each with its file; the alerts lead to their runbooks, where `runbooks` says where those are.
+fn objects(root: &Path, runbooks: &str) -> Result<Vec<(&'static str, String)>> {
     let ours = env!("CARGO_PKG_VERSION");
-    let rule = |source, namespace, part_of| rules::committed(root, source, namespace, part_of);
+    let rule = |source, namespace, part_of| rules::committed(root, source, namespace, part_of, runbooks);
     Ok(vec![
         (
             "infra/monitoring/programs/20-prometheusrule.yaml",
@@ -42,10 +42,34 @@ fn files(root: &Path) -> Result<Vec<(&'static str, String)>> {
             rule("group-lag", "kafka", ("kafka", KAFKA))?,
         ),
         ("infra/monitoring/kafka-lag/60-prometheusrule.yaml", rule("group-lag", "kafka", ("kafka", KAFKA))?),
+    ])
+}
+
+/// The rules of a release, by the name of their source: each alert leads to its runbook below this address.
+///
+/// # Errors
+/// When a source can't be read.
+pub fn of_release(root: &Path, runbooks: &str) -> Result<Vec<(&'static str, String)>> {
+    let mut objects = objects(root, runbooks)?;
+    for (path, text) in &mut objects {
+        let name = text.lines().find_map(|line| line.strip_prefix("  name: "));
+        let source = rules::SOURCES.iter().find(|source| Some(**source) == name);
+        *path = source.with_context(|| format!("{path} is of no source"))?;
+    }
+    // Those of the groups' lag lie beside each of the two that give it.
+    objects.dedup_by(|one, other| one.0 == other.0);
+    Ok(objects)
+}
+
+/// Every file that is made, with its text.
+fn files(root: &Path) -> Result<Vec<(&'static str, String)>> {
+    let mut files = objects(root, "")?;
+    files.extend([
         ("infra/monitoring/routes/alertmanager.yaml", routes::plain(root)?),
         ("infra/monitoring/alertmanager/20-alertmanagerconfig.yaml", routes::object(root)?),
         (JMX_MAP, jmx(root)?),
-    ])
+    ]);
+    Ok(files)
 }
 
 /// The ConfigMap with the text of the rules file, without the comment at its head.

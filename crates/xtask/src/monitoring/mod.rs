@@ -1,7 +1,7 @@
 //! `cargo xtask monitoring`: what is generated in `infra/monitoring`, and the checks of it.
 
 mod dashboards;
-mod generated;
+pub(crate) mod generated;
 pub(crate) mod metrics;
 pub(crate) mod routes;
 pub(crate) mod rules;

@@ -19,8 +19,6 @@ pub const SOURCES: [&str; 5] = ["clients", "kafka-jmx", "group-lag", "kube-state
 const SEVERITIES: [&str; 3] = ["critical", "warning", "none"];
 /// The one alert that is not about something that is ill.
 const WATCHDOG: &str = "Watchdog";
-/// Where the runbooks can be read by a browser, up to the page's name: filled by a release. While it is empty, no alert has a link.
-const RUNBOOKS: &str = "";
 
 /// A rule, and the file that it is from.
 #[derive(Clone, Debug)]
@@ -186,9 +184,12 @@ pub fn object(source: &str, rules: &str, namespace: &str, part_of: (&str, &str),
     Ok(text)
 }
 
-/// [`object`] of a committed source.
-pub fn committed(root: &Path, source: &str, namespace: &str, part_of: (&str, &str)) -> Result<String> {
+/// [`object`] of a committed source. `runbooks` is where a browser finds the documents, up to a page's name; only a release knows.
+///
+/// # Errors
+/// When the source can't be read.
+pub fn committed(root: &Path, source: &str, namespace: &str, part_of: (&str, &str), runbooks: &str) -> Result<String> {
     let path = root.join(FOLDER).join(format!("{source}.yaml"));
     let rules = fs::read_to_string(&path).with_context(|| format!("{} can't be read", path.display()))?;
-    object(source, &rules, namespace, part_of, RUNBOOKS)
+    object(source, &rules, namespace, part_of, runbooks)
 }

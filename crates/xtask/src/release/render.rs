@@ -1,4 +1,4 @@
-//! What is attached to a release: manifests whose images have tag and digest, SBOMs, VEX, licences, and a checksum of each.
+//! What is attached to a release: manifests whose images have tag and digest, alerts that lead to their runbooks, SBOMs, VEX, licences, and a checksum of each.
 
 use std::fs;
 use std::path::Path;
@@ -10,6 +10,7 @@ use crate::images::PROGRAMS;
 use crate::licences::PAGE;
 use crate::manifests::tools::Tools;
 use crate::manifests::variations::lay_out;
+use crate::monitoring::generated;
 use crate::programs;
 use crate::published::Place;
 
@@ -33,6 +34,12 @@ pub fn run(place: &Place, tag: &str, sboms: &Path, bundles: Option<&Path>, out: 
     fs::write(out.join(format!("kafka-clients-{tag}.yaml")), manifests)?;
 
     let root = programs::root();
+    // Only now is it known where the runbooks can be read.
+    let runbooks = format!("https://github.com/{}/blob/{tag}/docs/", place.repository()?);
+    for (source, rules) in generated::of_release(&root, &runbooks)? {
+        ensure!(rules.contains("runbook_url: https://"), "the alerts of {source} lead to no runbook");
+        fs::write(out.join(format!("alerts-{source}-{tag}.yaml")), rules)?;
+    }
     fs::copy(root.join(PAGE), out.join(PAGE)).with_context(|| format!("{PAGE} can't be copied"))?;
     let (sboms, security) = (sboms.to_owned(), root.join("security"));
     let mut wanted =
@@ -157,6 +164,18 @@ mod tests {
         assert!(told(&line("producer")).contains("do not name ghcr.io/o/n/kafka-consumer"));
         assert!(told(&format!("{good}        image: other:1\n")).contains("without a digest: [\"other:1\"]"));
         assert!(told(&format!("{good}        args: [{LOCAL}producer]\n")).contains("still name"));
+    }
+
+    #[test]
+    fn each_alert_of_a_release_leads_to_its_runbook() {
+        let rules = generated::of_release(&programs::root(), "https://example.org/docs/").unwrap();
+        let sources: Vec<_> = rules.iter().map(|(source, _)| *source).collect();
+        assert_eq!(sources, ["clients", "kube-state", "pipeline", "kafka-jmx", "group-lag"]);
+        let (_, clients) = &rules[0];
+        assert!(
+            clients.contains("runbook_url: https://example.org/docs/operations.md#kafkaconsumersdown\n"),
+            "{clients}"
+        );
     }
 
     #[test]
