@@ -87,6 +87,11 @@ impl Consumer {
         Ok(http::get(self.admin.as_str(), "/metrics")?.body)
     }
 
+    /// Its own log, for an error.
+    pub fn log(&self) -> String {
+        format!("the consumer's log:\n{}", self.process.stderr())
+    }
+
     /// The process.
     pub fn process(&self) -> &Process {
         &self.process

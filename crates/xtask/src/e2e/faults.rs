@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use testbed::process::Signal;
 
 use super::Scenario;
@@ -43,7 +43,7 @@ fn hangs(bench: &mut Bench) -> Result<String> {
     thread::sleep(AWAY);
     bench.one()?.resume(1)?;
     finish(producer, MESSAGES)?;
-    expect_exactly_once(&received, MESSAGES)?;
+    expect_exactly_once(&received, MESSAGES).with_context(|| consumer.log())?;
     consumer.stop(Signal::TERM)?.expect_code(0)?;
     Ok(format!("{MESSAGES} delivered and logged, none repeated"))
 }
@@ -59,7 +59,7 @@ fn killed(bench: &mut Bench) -> Result<String> {
     bench.one()?.kill(1)?;
     bench.one()?.restart(1)?;
     finish(producer, MESSAGES)?;
-    let repeated = expect_all(&received, MESSAGES)?;
+    let repeated = expect_all(&received, MESSAGES).with_context(|| consumer.log())?;
     let stored = on_broker(bench.one()?, &place.topic)?;
     ensure!(stored == MESSAGES, "{stored} records are on the broker: idempotence did not hold");
     consumer.stop(Signal::TERM)?.expect_code(0)?;
@@ -84,7 +84,7 @@ fn leader_killed(bench: &mut Bench) -> Result<String> {
     cluster.restart(leader)?;
     ensure!(producer.is_running(), "the run was over before the broker was back");
     finish(producer, MESSAGES)?;
-    let repeated = expect_all(&received, MESSAGES)?;
+    let repeated = expect_all(&received, MESSAGES).with_context(|| consumer.log())?;
     let stored = on_broker(bench.three()?, &place.topic)?;
     ensure!(stored == MESSAGES, "{stored} records are on the brokers: idempotence did not hold");
     consumer.stop(Signal::TERM)?.expect_code(0)?;

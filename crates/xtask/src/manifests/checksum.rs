@@ -10,10 +10,11 @@ use sha2::{Digest, Sha256};
 use super::set::{Problems, map_at};
 
 /// Each ConfigMap, and what makes the pods that read it.
-const PAIRS: [(&str, &str); 5] = [
+const PAIRS: [(&str, &str); 6] = [
     ("infra/k8s/20-configmap.yaml", "infra/k8s/40-deployment-consumer.yaml"),
     ("infra/logging/20-configmap.yaml", "infra/logging/40-daemonset.yaml"),
     ("infra/logging/loki/30-configmap.yaml", "infra/logging/loki/41-deployment.yaml"),
+    ("infra/monitoring/kafka-lag/20-configmap.yaml", "infra/monitoring/kafka-lag/40-deployment.yaml"),
     ("infra/tracing/20-configmap.yaml", "infra/tracing/40-deployment.yaml"),
     ("infra/tracing/tempo/30-configmap.yaml", "infra/tracing/tempo/40-deployment.yaml"),
 ];

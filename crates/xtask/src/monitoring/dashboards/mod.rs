@@ -16,6 +16,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::rules::Rules;
 use crate::manifests::set::Problems;
 use crate::programs;
 use node::Node;
@@ -74,6 +75,7 @@ pub fn check() -> Result<Problems> {
     problems.extend(rules::check(&dashboards, &sources));
     problems.extend(node.check(&folder())?);
     problems.extend(promql::check(&queries()?)?);
+    problems.extend(proof::log_rules(&node, &Rules::read(&programs::root())?.from_logs)?);
     problems.extend(proof::check(&node)?);
     problems.extend(copies::check(&dashboards)?);
     Ok(problems)

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::node::{Node, target};
 use super::{Query, promql, read};
 use crate::manifests::set::Problems;
+use crate::monitoring::rules::Rule;
 
 /// Broken in ways that only a parser of the language sees: brackets, a type, a function, a range that is missing.
 const PROMQL: [&str; 4] = [
@@ -58,13 +59,30 @@ pub fn check(node: &Node) -> Result<Problems> {
     Ok(problems)
 }
 
+/// What is wrong with the alerts of Loki's ruler, which the same grammar reads.
+pub fn log_rules(node: &Node, rules: &[Rule]) -> Result<Problems> {
+    let dashboards = read(&super::folder())?;
+    let queries: Vec<_> = rules
+        .iter()
+        .map(|rule| json!({"dashboard": "loki/rules.yaml", "panel": rule.alert(), "language": "logql", "expr": rule.expression()}))
+        .collect();
+    if queries.is_empty() {
+        return Ok(vec!["Loki's ruler has no rule at all".to_owned()]);
+    }
+    problems(node, &dashboards[0], &queries.into())
+}
+
 /// How many problems one dashboard and these queries have.
 fn refused(node: &Node, dashboard: &Value, queries: &Value) -> Result<usize> {
+    Ok(problems(node, dashboard, queries)?.len())
+}
+
+fn problems(node: &Node, dashboard: &Value, queries: &Value) -> Result<Problems> {
     let folder = tempfile::tempdir_in(target()?)?;
     fs::create_dir(folder.path().join("json"))?;
     fs::write(folder.path().join("json/proof.json"), dashboard.to_string())?;
     fs::write(folder.path().join(super::QUERIES), queries.to_string())?;
-    Ok(node.check(folder.path())?.len())
+    node.check(folder.path())
 }
 
 /// A copy with one value set.
