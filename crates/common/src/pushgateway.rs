@@ -79,6 +79,8 @@ impl Pushes {
             .http_status_as_error(false)
             // Whoever answers is the gateway, or none: the password goes nowhere else.
             .max_redirects(0)
+            // The environment has no say that the settings do not know of.
+            .proxy(None)
             .tls_config(tls)
             .build()
             .into();

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use openssl::pkey::PKey;
+use openssl::x509::X509;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts};
 
 /// The authorities that a request to this URL trusts: those of [`roots`]; for a URL without TLS none are read.
@@ -38,7 +40,20 @@ pub(crate) fn client(certificate: &Path, key: &Path) -> Result<ClientCert, Strin
     let is_pkcs8 = pem.windows(PKCS8.len()).any(|part| part == PKCS8);
     let parsed = if is_pkcs8 { PrivateKey::from_pem(&pem).ok() } else { None };
     let hint = "expected a key in PKCS#8 without a password: openssl pkcs8 -topk8 -nocrypt makes one";
-    Ok(ClientCert::new_with_certs(&chain, parsed.ok_or_else(|| format!("{shown}: {hint}"))?))
+    let parsed = parsed.ok_or_else(|| format!("{shown}: {hint}"))?;
+    // Else none is shown to the server, and nobody says why.
+    if !belong(&chain, &pem) {
+        let name = certificate.display();
+        return Err(format!("{shown}: is not the key of the first certificate in {name}"));
+    }
+    Ok(ClientCert::new_with_certs(&chain, parsed))
+}
+
+/// Whether the first of these certificates has this key.
+fn belong(chain: &[Certificate<'_>], key: &[u8]) -> bool {
+    let leaf = chain.first().and_then(|leaf| X509::from_der(leaf.der()).ok()?.public_key().ok());
+    let key = PKey::private_key_from_pem(key).ok();
+    leaf.zip(key).is_some_and(|(leaf, key)| leaf.public_eq(&key))
 }
 
 /// How a key in PKCS#8 begins.
@@ -56,4 +71,24 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
         return Err(format!("{}: holds no certificate in PEM form", path.display()));
     }
     Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+    use crate::kafka::fakes::Identity;
+
+    #[test]
+    fn a_key_that_is_not_that_of_the_certificate_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(Identity::authority);
+        let certificate = one.certificate_file(folder.path());
+        assert!(client(&certificate, &one.key_file(folder.path())).is_ok());
+        let key = other.key_file(folder.path());
+        let error = client(&certificate, &key).err().unwrap();
+        let (key, certificate) = (key.display(), certificate.display());
+        assert_eq!(error, format!("{key}: is not the key of the first certificate in {certificate}"));
+    }
 }

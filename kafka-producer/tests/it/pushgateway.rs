@@ -102,7 +102,9 @@ fn a_good_run_leaves_its_start_its_counts_and_its_success() {
     let program = pushing(&cluster, &gateway)
         .args(["--pushgateway-username", "job"])
         .env("PRODUCER_PUSHGATEWAY_PASSWORD_FILE", arg(&password))
-        .env("POD_NAMESPACE", "team/a");
+        .env("POD_NAMESPACE", "team/a")
+        // The password goes to the gateway and to nobody in between.
+        .env("HTTP_PROXY", "http://127.0.0.1:1");
     let outcome = program.run(SOON).unwrap();
     assert_eq!(number(&report(&outcome, 0), "delivered"), 20);
     let [start, end] = <[Request; 2]>::try_from(gateway.seen()).unwrap();

@@ -7,7 +7,7 @@ pub mod defaults;
 pub mod error;
 pub mod expiry;
 #[cfg(test)]
-mod fakes;
+pub(crate) mod fakes;
 mod login;
 mod names;
 pub mod native;

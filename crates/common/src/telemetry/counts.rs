@@ -45,6 +45,8 @@ struct State {
     sending: usize,
     /// Spans were dropped since this was last told.
     is_dropping: bool,
+    /// Spans were dropped since a batch was begun. Under a load that lasts, each batch makes room for a moment: that is no end.
+    has_dropped: bool,
     /// All is counted: what comes now would be counted twice.
     is_closed: bool,
 }
@@ -65,6 +67,7 @@ impl Counts {
             return true;
         }
         self.0.dropped.inc();
+        state.has_dropped = true;
         if !state.is_closed && !std::mem::replace(&mut state.is_dropping, true) {
             drop(state);
             tracing::warn!(
@@ -81,6 +84,7 @@ impl Counts {
         let mut state = self.state();
         state.queued = state.queued.saturating_sub(spans);
         state.sending += spans;
+        state.has_dropped = false;
     }
 
     /// What became of the batch: `rejected` of it were not taken.
@@ -93,7 +97,7 @@ impl Counts {
         let rejected = rejected.min(spans);
         self.0.exported.inc_by((spans - rejected) as u64);
         self.0.failed.inc_by(rejected as u64);
-        if state.queued < self.0.bound && std::mem::take(&mut state.is_dropping) {
+        if !state.has_dropped && std::mem::take(&mut state.is_dropping) {
             drop(state);
             tracing::info!(event = "spans_kept", dropped = self.0.dropped.get(), "no more spans are dropped");
         }
@@ -157,6 +161,37 @@ mod tests {
         counts.end(1, 0);
         assert!(!counts.admit());
         assert_eq!((numbers(), counts.settle()), ([2, 2, 5], None), "no result comes after the end");
+    }
+
+    #[test]
+    fn the_end_of_drops_is_told_when_none_was_dropped_during_a_batch() {
+        let program =
+            Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
+        let mut metrics = Metrics::new("test", &program).unwrap();
+        let counts = Counts::new(&SpanMetrics::new(&mut metrics).unwrap(), 1);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let log = tracing_subscriber::registry().with(Told(Arc::clone(&told)));
+        tracing::subscriber::with_default(log, || {
+            assert!(counts.admit());
+            for _ in 0..5 {
+                counts.begin(1);
+                assert!(counts.admit() && !counts.admit(), "more come than are sent");
+                counts.end(1, 0);
+            }
+            assert_eq!(told.lock().unwrap().as_slice(), [tracing::Level::WARN]);
+            counts.begin(1);
+            counts.end(1, 0);
+            assert_eq!(told.lock().unwrap().as_slice(), [tracing::Level::WARN, tracing::Level::INFO]);
+        });
+    }
+
+    /// The levels of what is logged.
+    struct Told(Arc<Mutex<Vec<tracing::Level>>>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Told {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            self.0.lock().unwrap().push(*event.metadata().level());
+        }
     }
 
     /// A log that takes its time.

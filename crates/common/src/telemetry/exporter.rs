@@ -16,9 +16,11 @@ use prost::Message;
 use super::counts::Counts;
 use super::http::{Client, Failure};
 
-/// The wait before the first retry; each further one is twice as long.
+/// The wait before the first retry; each further one is twice as long, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// What a receiver asks for counts up to here; no batch waits for a longer one.
+const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3600);
 
 /// When all has to be sent; set once, at the end. Wakes whoever waits for a retry.
 #[derive(Clone, Default)]
@@ -98,11 +100,11 @@ impl Exporter {
                 Err(Failure::Final(why)) => return Err(why),
                 Err(Failure::Passing(why, after)) => (why, after),
             };
-            let pause = after.unwrap_or(wait).min(LONGEST_WAIT).mul_f64(0.8 + 0.4 * fastrand::f64());
+            let pause = pause(wait, after, fastrand::f64());
             if began.elapsed() + pause >= self.timeout || !self.last_call.wait(pause) {
                 return Err(why);
             }
-            wait *= 2;
+            wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 
@@ -128,6 +130,12 @@ impl Exporter {
     }
 }
 
+/// How long to wait before the next try: as long as it is its turn, give or take a fifth by `chance` (0 to 1), and never shorter than
+/// the receiver asked for. One that asks for no wait at all, gets it nevertheless.
+fn pause(turn: Duration, asked: Option<Duration>, chance: f64) -> Duration {
+    turn.mul_f64(0.8 + 0.4 * chance).max(asked.unwrap_or_default().min(LONGEST_ASKED))
+}
+
 /// How many spans an answer says were rejected. One that is no answer of OTLP rejects none: its status said so.
 fn rejected(answer: &[u8]) -> u64 {
     let answer = ExportTraceServiceResponse::decode(answer).unwrap_or_default();
@@ -144,5 +152,25 @@ impl SpanExporter for Exporter {
         self.counts.end(spans, rejected);
         self.tell(&result);
         result.map(|_| ()).map_err(OTelSdkError::InternalFailure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_receiver_can_lengthen_a_wait_and_never_shorten_it() {
+        let seconds = Duration::from_secs;
+        for (asked, chance, expected) in [
+            (None, 0.5, seconds(10)),
+            (None, 0.0, seconds(8)),
+            (Some(seconds(0)), 0.0, seconds(8)),
+            (Some(seconds(9)), 0.0, seconds(9)),
+            (Some(seconds(100)), 1.0, seconds(100)),
+            (Some(Duration::MAX), 1.0, LONGEST_ASKED),
+        ] {
+            assert_eq!(pause(seconds(10), asked, chance), expected, "{asked:?}");
+        }
     }
 }

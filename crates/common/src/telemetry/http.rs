@@ -90,6 +90,36 @@ impl Client {
             });
         }
         let answer = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec();
-        answer.map_err(|error| Failure::Passing(format!("the answer ended early: {error}"), None))
+        answer.map_err(|error| match error {
+            // It has the spans, and would have them twice.
+            ureq::Error::BodyExceedsLimit(_) => {
+                Failure::Final(format!("answered {status} with more than {LONGEST_ANSWER} bytes"))
+            }
+            error => Failure::Passing(format!("the answer ended early: {error}"), None),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::{Layers, Origin, Problems};
+    use crate::kafka::fakes::Fake;
+
+    #[test]
+    fn spans_that_were_taken_are_not_sent_again_because_of_a_long_answer() {
+        let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", LONGEST_ANSWER + 1).into_bytes();
+        answer.resize(answer.len() + LONGEST_ANSWER as usize + 1, b'x');
+        let receiver = Fake::says(answer.leak());
+        let endpoint = format!("http://{}", receiver.address());
+        let variables = BTreeMap::from([("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), endpoint)]);
+        let layers = Layers::from_maps([(Origin::Environment, variables)]);
+        let client = Client::new(Settings::new("test", &layers, &mut Problems::new()).unwrap()).unwrap();
+        let failure = client.post(b"", Duration::from_secs(10)).unwrap_err();
+        assert_eq!(failure, Failure::Final("answered 200 OK with more than 65536 bytes".to_owned()));
     }
 }

@@ -2,6 +2,19 @@
 //!
 //! Nothing here repeats a value: the headers of a receiver are secrets.
 
+/// Headers that say how a request is to be read. A second one, or another value, makes it something else.
+const OURS: [&str; 9] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// Attributes of the process.
 ///
 /// # Errors
@@ -17,6 +30,10 @@ pub(super) fn attributes(list: &str) -> Result<Vec<(String, String)>, String> {
 pub(super) fn headers(list: &str) -> Result<Vec<(String, String)>, String> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let headers = pairs(list, |name| name.bytes().all(is_token))?;
+    let is_ours = |name: &str| OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours));
+    if let Some(nth) = headers.iter().position(|(name, _)| is_ours(name)) {
+        return Err(format!("entry {} names a header that the request has of its own", nth + 1));
+    }
     let is_text = |value: &str| value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     match headers.iter().position(|(_, value)| !is_text(value)) {
         Some(nth) => Err(format!("entry {} has a character that no header may have", nth + 1)),
@@ -88,6 +105,8 @@ mod tests {
             ("a=hunter2%+1", "%"),
             ("a=hunter2%ff", "UTF-8"),
             ("a=1,b=hunter2%0a", "entry 2 has a character"),
+            ("a=1,Content-Length=hunter2", "entry 2 names a header"),
+            ("transfer-encoding=hunter2", "entry 1 names a header"),
         ] {
             let error = headers(list).err().unwrap_or_default();
             assert!(error.contains(says) && !error.contains("hunter2"), "{list}: {error}");

@@ -13,7 +13,7 @@ const PATH: &str = "/v1/traces";
 /// OTLP over gRPC, by custom.
 const GRPC_PORT: u16 = 4317;
 /// More spans in the queue are a slip of the finger: each takes about a kilobyte.
-const LARGEST_QUEUE: u64 = 1_000_000;
+const LARGEST_QUEUE: usize = 1_000_000;
 /// Propagators that others know. Only `tracecontext` does something here.
 const PROPAGATORS: [&str; 8] = ["tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "ottrace", "none"];
 
@@ -67,7 +67,9 @@ impl Settings {
         let client = read.client();
         let queue = read.count("OTEL_BSP_MAX_QUEUE_SIZE");
         let batch = read.count("OTEL_BSP_MAX_EXPORT_BATCH_SIZE");
-        if batch > queue {
+        if let (Some(batch), Some(queue)) = (batch, queue)
+            && batch > queue
+        {
             read.problems.add(format!(
                 "OTEL_BSP_MAX_EXPORT_BATCH_SIZE is {batch}, but OTEL_BSP_MAX_QUEUE_SIZE is {queue}: a batch must fit into the queue"
             ));
@@ -84,8 +86,9 @@ impl Settings {
             sampling: read.sampling(),
             propagates: read.propagates(),
             delay: read.millis("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_SCHEDULE_DELAY"),
-            queue,
-            batch,
+            // None were found wanting, and then the settings are not used.
+            queue: queue.unwrap_or(1),
+            batch: batch.unwrap_or(1),
         })
     }
 
@@ -190,13 +193,13 @@ impl<'a> Read<'a> {
         Duration::from_millis(millis)
     }
 
-    fn count(&mut self, name: &'static str) -> usize {
+    fn count(&mut self, name: &'static str) -> Option<usize> {
         let (_, value) = self.or_default(name, name);
-        let count = value.parse().ok().filter(|count| (1..=LARGEST_QUEUE).contains(count)).unwrap_or_else(|| {
+        let count = value.parse().ok().filter(|count| (1..=LARGEST_QUEUE).contains(count));
+        if count.is_none() {
             self.wrong(name, &format!("a whole number from 1 to {LARGEST_QUEUE}"));
-            1
-        });
-        usize::try_from(count).unwrap_or(usize::MAX)
+        }
+        count
     }
 
     fn file(&mut self, traces: &'static str, all: &'static str) -> Option<PathBuf> {

@@ -128,6 +128,10 @@ fn what_cannot_be_used_is_named_with_what_to_do() {
             "{name}={value}: {problems}"
         );
     }
+    for size in ["0", "99999999"] {
+        let (_, problems) = read(&[endpoint, ("OTEL_BSP_MAX_QUEUE_SIZE", size)]);
+        assert_eq!(problems.iter().count(), 1, "a size that nobody gave is compared with nothing: {problems}");
+    }
     for ratio in ["1.01", "-0.1", "1%", "NaN", "half"] {
         let sampler = ("OTEL_TRACES_SAMPLER", "traceidratio");
         let (_, problems) = read(&[endpoint, sampler, ("OTEL_TRACES_SAMPLER_ARG", ratio)]);
