@@ -260,6 +260,18 @@ pub struct ClientMetrics {
 }
 
 impl ClientMetrics {
+    /// Counts statistics that could not be read, and says so once: the error names a place, and nothing that stands there.
+    pub(crate) fn unreadable(&self, error: &serde_json::Error) {
+        if self.statistics_failures.get() == 0 {
+            tracing::warn!(
+                event = "statistics_unreadable",
+                "librdkafka's statistics cannot be read ({error}), so nothing is known of brokers and lag; it writes client.id into \
+                 them as it is: take one without a quote or a backslash"
+            );
+        }
+        self.statistics_failures.inc();
+    }
+
     /// Registers them.
     ///
     /// # Errors

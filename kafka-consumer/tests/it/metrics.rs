@@ -215,6 +215,21 @@ fn a_lag_that_nobody_can_know_any_more_disappears() {
 }
 
 #[test]
+fn the_lag_behind_a_broker_that_is_away_is_not_known() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&numbered(0..3, 1));
+    let served = Served::start(cluster.member("g").args(["--statistics-interval", "100ms"])).ready();
+    let lag =
+        ["lag_records", "lag_seconds"].map(|name| format!(r#"kafka_consumer_{name}{{partition="0",topic="test"}}"#));
+    lag.iter().for_each(|lag| served.wait_for_metric(lag, Some(0.0)));
+    cluster.mock.broker_down(1).unwrap();
+    lag.iter().for_each(|lag| served.wait_for_metric(lag, None));
+    cluster.mock.broker_up(1).unwrap();
+    lag.iter().for_each(|lag| served.wait_for_metric(lag, Some(0.0)));
+    stop(served.process, Signal::TERM, 0);
+}
+
+#[test]
 fn a_backlog_is_as_old_as_its_records_until_it_is_read() {
     let cluster = Cluster::new(1);
     let an_hour_ago = common::text::epoch_us() / 1000 - 3_600_000;

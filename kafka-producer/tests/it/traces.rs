@@ -157,9 +157,24 @@ fn a_receiver_in_trouble_changes_no_verdict_and_costs_two_seconds_at_most() {
                 let batches = receiver.unwrap().requests().unwrap().len() as u64;
                 assert_eq!((lost(&outcome), troubles), (300 - taken + 7 * batches, 1), "{outcome}");
             }
-            _ => assert_eq!((lost(&outcome), troubles, taken), (300, 1, 0), "told once: {outcome}"),
+            Some(Mood::Silent) => assert_eq!((lost(&outcome), taken), (300, 0), "{outcome}"),
+            _ => assert_eq!((lost(&outcome), troubles), (300, 1), "told once: {outcome}"),
         }
     }
+}
+
+#[test]
+fn a_receiver_that_is_silent_to_the_last_request_is_named() {
+    let (cluster, receiver) = (Cluster::new(1), Receiver::in_mood(Mood::Silent).unwrap());
+    let program = traced(cluster.producer(), &receiver).args(["-n", "5"]);
+    // However long the run takes, the spans wait for its end.
+    let outcome = run(program.env("OTEL_BSP_SCHEDULE_DELAY", "600000"));
+    report(&outcome, 0);
+    let events = outcome.events();
+    let trouble = events.iter().find(|event| event["event"] == "spans_fail").unwrap();
+    let message = trouble["message"].as_str().unwrap();
+    assert_says(message, &[&receiver.endpoint(), "no answer within 1.8s"]);
+    assert_eq!(lost(&outcome), 5, "{outcome}");
 }
 
 #[test]

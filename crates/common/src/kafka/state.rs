@@ -380,10 +380,8 @@ impl ClientState {
 
     /// For `ClientContext::stats_raw`: broker state and round-trip times; gives back the rest for the program.
     pub fn statistics<'a>(&self, json: &'a [u8]) -> Option<Statistics<'a>> {
-        let Ok(statistics) = serde_json::from_slice::<Statistics<'_>>(json) else {
-            self.metrics.statistics_failures.inc();
-            return None;
-        };
+        let read = serde_json::from_slice::<Statistics<'_>>(json);
+        let statistics = read.inspect_err(|error| self.metrics.unreadable(error)).ok()?;
         lock(&self.nodes).show(&statistics, &self.metrics);
         let any_up = statistics.brokers.values().any(Broker::is_up);
         if any_up {

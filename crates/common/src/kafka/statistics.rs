@@ -24,6 +24,15 @@ pub struct Statistics<'a> {
     pub cgrp: Option<Group<'a>>,
 }
 
+impl Statistics<'_> {
+    /// Whether the broker that a partition is fetched from, else its leader, is connected.
+    pub fn reaches(&self, partition: &Partition<'_>) -> bool {
+        let node = if partition.broker >= 0 { partition.broker } else { partition.leader };
+        node >= 0
+            && self.brokers.values().any(|broker| broker.nodeid == node && broker.source != "logical" && broker.is_up())
+    }
+}
+
 /// A consumer group, as its member sees it.
 #[derive(Debug, Deserialize)]
 pub struct Group<'a> {
@@ -164,6 +173,25 @@ mod tests {
 
     fn partition(json: &str) -> Partition<'_> {
         serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_partition_is_reached_by_the_broker_that_it_is_fetched_from() {
+        let reaches = |state: &str, partition: &str| {
+            let json = format!(
+                r#"{{"brokers":{{
+                    "a:9092/1":{{"nodeid":1,"source":"learned","state":"UP"}},
+                    "b:9092/2":{{"nodeid":2,"source":"learned","state":"{state}"}},
+                    "GroupCoordinator":{{"nodeid":2,"source":"logical","state":"UP"}}}},
+                  "topics":{{"t":{{"partitions":{{"0":{{"partition":0,{partition}}}}}}}}}}}"#
+            );
+            let statistics: Statistics<'_> = serde_json::from_str(&json).unwrap();
+            statistics.reaches(&statistics.topics["t"].partitions["0"])
+        };
+        assert!(reaches("UP", r#""leader":2"#) && reaches("UPDATE", r#""leader":2,"broker":-1"#));
+        assert!(!reaches("TRY_CONNECT", r#""leader":2,"broker":-1"#), "the coordinator's connection is another one");
+        assert!(reaches("DOWN", r#""leader":2,"broker":1"#), "from a follower");
+        assert!(!reaches("UP", r#""leader":-1"#) && !reaches("UP", r#""leader":3"#));
     }
 
     #[test]

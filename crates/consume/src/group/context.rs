@@ -18,7 +18,7 @@ pub(crate) struct Snapshot {
     pub taken: Instant,
     /// Whether the member has been told its part.
     pub is_steady: bool,
-    /// The ends of the partitions that the client works on: last stable offset and high watermark, negative where unknown.
+    /// The ends of the partitions that the client works on and whose broker it is connected to: last stable offset and high watermark, negative where unknown.
     pub ends: Vec<(TopicPartition, i64, i64)>,
 }
 
@@ -60,7 +60,9 @@ impl Handler for Notes {
     fn statistics(&self, statistics: &Statistics<'_>) {
         let ends = statistics.topics.iter().flat_map(|(name, topic)| {
             let desired = topic.partitions.values().filter(|partition| partition.desired);
-            desired.map(|partition| {
+            // Of a broker that is away only the end of back then is known: it may have moved on behind another broker.
+            let known = desired.filter(|partition| statistics.reaches(partition));
+            known.map(|partition| {
                 (TopicPartition::new(&**name, partition.partition), partition.ls_offset, partition.hi_offset)
             })
         });
