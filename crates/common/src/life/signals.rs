@@ -2,6 +2,7 @@
 
 use std::io;
 
+use nix::sys::signal::{SigSet, SigmaskHow, Signal as Number};
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::shutdown::Signal;
@@ -14,8 +15,17 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Installs the handlers. From here on no signal kills the process, and none is lost: what comes before the first
-    /// [`Signals::next`] is kept. Needs the context of a runtime, but no thread.
+    /// [`Signals::next`] is kept. Needs the context of a runtime, but no thread: a signal that comes meanwhile is held back, because
+    /// signal-hook-registry swallows one that it gets between the installation of a handler and the note of who wants to know.
     pub(super) fn listen() -> io::Result<Self> {
+        let held = SigSet::from_iter([Number::SIGTERM, Number::SIGINT]);
+        let before = held.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let signals = Self::install();
+        before.thread_set_mask()?;
+        signals
+    }
+
+    fn install() -> io::Result<Self> {
         Ok(Self {
             terminate: unix::signal(SignalKind::terminate())?,
             interrupt: unix::signal(SignalKind::interrupt())?,
