@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use ureq::tls::{TlsConfig, TlsProvider};
 
 use crate::config::Secret;
+use crate::text::percent_encoded;
 use crate::tls;
 
 /// How long the last push may hold up the end of a process.
@@ -159,23 +160,11 @@ fn path(labels: &[(&str, &str)]) -> String {
         let part = if value.contains('/') || matches!(*value, "." | "..") {
             format!("/{name}@base64/{}", BASE64_URL_SAFE.encode(value))
         } else {
-            format!("/{name}/{}", encoded(value))
+            format!("/{name}/{}", percent_encoded(value))
         };
         path.push_str(&part);
     }
     path
-}
-
-/// A value as a part of a path.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Numbers and times as both programs write them.
+//! Numbers, times and parts of URLs as both programs write them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,6 +19,18 @@ pub fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Text as a part of a URL or a form: everything but letters, digits and `-_.~` by its bytes in hexadecimal.
+pub fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use ureq::tls::{TlsConfig, TlsProvider};
 
 use crate::connection::Oauth;
+use crate::text::percent_encoded;
 use crate::tls;
 
 /// A token endpoint that hangs is given up after this long.
@@ -168,7 +169,9 @@ impl TokenSource {
         if let Some(scope) = &self.oauth.scope {
             form.push(("scope", scope));
         }
-        let credentials = format!("{}:{}", encoded(&self.oauth.client_id), encoded(self.oauth.client_secret.expose()));
+        // Credentials of the Basic scheme are form-encoded first (RFC 6749, section 2.3.1).
+        let secret = percent_encoded(self.oauth.client_secret.expose());
+        let credentials = format!("{}:{secret}", percent_encoded(&self.oauth.client_id));
         let authorization = format!("Basic {}", base64::Engine::encode(&base64::prelude::BASE64_STANDARD, credentials));
         let mut response = self
             .agent
@@ -224,16 +227,4 @@ fn fresh(state: &State) -> Option<OAuthToken> {
         principal_name: token.token.principal_name.clone(),
         lifetime_ms: token.token.lifetime_ms,
     })
-}
-
-/// Credentials of the Basic scheme are form-encoded first (RFC 6749, section 2.3.1).
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }

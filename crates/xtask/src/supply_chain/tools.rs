@@ -30,9 +30,7 @@ pub struct Tools {
 impl Tools {
     /// Installs nothing yet.
     pub fn new() -> Result<Self> {
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| programs::root().join("target"), PathBuf::from);
-        let folder = std::path::absolute(target)?.join("supply-chain");
+        let folder = programs::target()?.join("supply-chain");
         fs::create_dir_all(&folder)?;
         Ok(Self { folder: folder.canonicalize()? })
     }

@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use super::Problems;
 use crate::manifests::tools::{once, output, said};
+use crate::programs;
 
 const ACTIONLINT: &str = include_str!("../../tools/actionlint/go.sum");
 const ZIZMOR: &str = include_str!("../../tools/zizmor/requirements.txt");
@@ -25,8 +26,7 @@ pub struct Tools {
 impl Tools {
     /// Installs what is missing.
     pub fn install(root: &Path) -> Result<Self> {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let folder = std::path::absolute(target)?.join("workflows");
+        let folder = programs::target()?.join("workflows");
         let sources = root.join("crates/xtask/tools");
         once(&folder.join("actionlint"), ACTIONLINT, |folder| {
             let mut build = Command::new("go");

@@ -42,8 +42,7 @@ fn sources(name: &str) -> Result<PathBuf> {
 
 /// The folder of what is built.
 fn target(name: &str) -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| programs::root().join("target"), PathBuf::from);
-    Ok(std::path::absolute(target)?.join("collector").join(name))
+    Ok(programs::target()?.join("collector").join(name))
 }
 
 /// Go in a folder, with everything pinned and no C.

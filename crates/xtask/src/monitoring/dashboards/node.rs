@@ -21,8 +21,7 @@ pub struct Node {
 
 /// The folder of what this task installs and makes.
 pub fn target() -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| programs::root().join("target"), PathBuf::from);
-    Ok(std::path::absolute(target)?.join("monitoring"))
+    Ok(programs::target()?.join("monitoring"))
 }
 
 impl Node {
