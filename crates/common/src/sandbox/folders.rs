@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Too much to allow for the sake of one file. Homes and the root are found otherwise.
 const BROAD: [&str; 30] = [
@@ -53,16 +53,21 @@ pub(super) fn around(path: &Path) -> BTreeSet<PathBuf> {
     folders
 }
 
-/// The files elsewhere that the links in a folder lead to.
-pub(super) fn targets(folder: &Path) -> BTreeSet<PathBuf> {
+/// The files that the links in a folder lead to, but for those that are `known`: there may be hundreds of links, and to follow one to its
+/// end takes a dozen system calls.
+pub(super) fn targets(folder: &Path, known: impl Fn(&Path) -> bool) -> BTreeSet<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().take(MOST);
-    let links = entries.map(|entry| entry.path()).filter(|path| leads_away(path));
-    links.filter_map(|path| path.canonicalize().ok()).filter(|target| target.is_file()).collect()
+    let links = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink())).map(|entry| entry.path());
+    let led = links.filter_map(|link| Some((link.read_link().ok()?, link)));
+    // Most lead to a neighbour, which has its own turn.
+    let away = led.filter(|(target, _)| target.components().count() > 1);
+    let unknown = away.filter(|(target, _)| !(target.is_absolute() && known(target) && is_plain(target)));
+    unknown.filter_map(|(_, link)| link.canonicalize().ok()).filter(|target| target.is_file()).collect()
 }
 
-/// Whether a path is a link to something that is not beside it. Most are links to a neighbour.
-fn leads_away(path: &Path) -> bool {
-    path.read_link().is_ok_and(|target| target.components().count() > 1)
+/// Whether a path leads nowhere else by its last part or by going up.
+fn is_plain(path: &Path) -> bool {
+    !path.components().any(|part| part == Component::ParentDir) && !path.is_symlink()
 }
 
 /// Whether a folder is one of few files, and not the root, a home or a common one.

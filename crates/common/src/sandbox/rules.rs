@@ -44,10 +44,8 @@ impl Rules {
         if path.is_dir() {
             self.folder(&path);
             // As in /etc/ssl/certs: names that are hashes, and links to files elsewhere.
-            for target in folders::targets(&path) {
-                if !self.has(&target) {
-                    self.file(&target);
-                }
+            for target in folders::targets(&path, |target| self.has(target)) {
+                self.file(&target);
             }
         } else {
             self.file(&path);
@@ -62,11 +60,7 @@ impl Rules {
     }
 
     fn file(&mut self, path: &Path) {
-        // By its name it may be within an allowed folder, and yet lead out of it.
-        let leads_away = path.canonicalize().is_ok_and(|real| real != path);
-        if leads_away || !self.has(path) {
-            self.read.insert(path.to_owned());
-        }
+        self.add(path);
         for folder in folders::around(path) {
             if self.has(&folder) {
                 continue;
@@ -80,10 +74,17 @@ impl Rules {
     }
 
     fn folder(&mut self, path: &Path) {
-        if folders::is_narrow(path) {
-            self.read.insert(path.to_owned());
+        if self.has(path) || folders::is_narrow(path) {
+            self.add(path);
         } else {
             self.as_they_are.insert(path.to_owned());
+        }
+    }
+
+    /// Adds a path, unless it is within a folder that is allowed. By its name it may be, and yet lead out of it.
+    fn add(&mut self, path: &Path) {
+        if !self.has(path) || path.canonicalize().is_ok_and(|real| real != path) {
+            self.read.insert(path.to_owned());
         }
     }
 
