@@ -25,8 +25,13 @@ fn older_kernel(program: Program, abi: u8) -> (tempfile::TempDir, Program) {
          if (n == 444 && c == 1) {{ if ({abi}) return {abi}; errno = ENOSYS; return -1; }}\n\
          return real(n, a, b, c, d, e, f);\n}}\n"
     );
-    let (folder, source) = file("kernel.c", code);
-    let library: PathBuf = folder.path().join("kernel.so");
+    preloaded(program, &code)
+}
+
+/// The program with a library that is loaded before all others.
+fn preloaded(program: Program, code: &str) -> (tempfile::TempDir, Program) {
+    let (folder, source) = file("library.c", code);
+    let library: PathBuf = folder.path().join("library.so");
     let compiler = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
     assert!(compiler.unwrap().success());
     (folder, program.env("LD_PRELOAD", library))
@@ -114,6 +119,22 @@ fn a_run_that_must_be_confined_and_cannot_does_not_start() {
         let outcome = program.run(SOON).unwrap().expect_code(2).unwrap();
         assert_says(&outcome.stderr, &["--sandbox (KAFKA_CLIENT_SANDBOX) is require", "Linux 6.12"]);
     }
+}
+
+#[test]
+fn a_thread_that_is_there_before_is_counted() {
+    const THREAD: &str = "#include <pthread.h>\n#include <unistd.h>\n\
+        static void *wait_for_ever(void *nothing) { for (;;) pause(); }\n\
+        __attribute__((constructor)) static void begin(void) {\n\
+        pthread_t thread; pthread_create(&thread, NULL, wait_for_ever, NULL);\n}\n";
+    let args = ["-b", NOWHERE, "--timeout", "1s", "--log-format", "json", "--sandbox"];
+    let run = |mode| {
+        let (_folder, program) = preloaded(producer().args(args).arg(mode), THREAD);
+        program.run(SOON).unwrap()
+    };
+    assert_says(&run("require").expect_code(2).unwrap().stderr, &["threads that were there before stay free"]);
+    let outcome = run("auto").expect_code(3).unwrap();
+    assert_says(text(&confined(&outcome), "sandbox.missing"), &["threads that were there before stay free"]);
 }
 
 #[test]
