@@ -1,5 +1,6 @@
 //! What every run may read, whatever its settings: what libc, OpenSSL and the metrics of the process ask for.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::path::PathBuf;
 
@@ -59,8 +60,8 @@ const LINKS: [&str; 11] = [
 /// Variables that name files or folders which OpenSSL reads.
 const VARIABLES: [&str; 3] = ["SSL_CERT_FILE", "SSL_CERT_DIR", "OPENSSL_CONF"];
 
-/// What may be elsewhere than it seems.
-pub(super) fn linked() -> impl Iterator<Item = PathBuf> {
+/// What may be elsewhere than it seems. A folder of authorities takes a millisecond or two, so each is here once.
+pub(super) fn linked() -> BTreeSet<PathBuf> {
     let given = VARIABLES.iter().filter_map(env::var_os).filter(|path| !path.is_empty()).map(PathBuf::from);
-    LINKS.iter().map(PathBuf::from).chain(given).filter(|path| path.exists())
+    LINKS.iter().map(PathBuf::from).chain(given).filter(|path| path.exists()).collect()
 }
