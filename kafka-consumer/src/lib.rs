@@ -78,6 +78,8 @@ impl life::Program for Consumer {
             weakened: &config.weakened,
             termination_log: &config.termination_log,
             traces: config.traces.as_ref(),
+            sandbox: config.sandbox,
+            inputs: Vec::new(),
             outlet: if config.run.is_one_shot() { Outlet::Stderr } else { Outlet::TerminationLog },
         }
     }

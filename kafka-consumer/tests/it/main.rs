@@ -14,6 +14,7 @@ mod positions;
 mod readiness;
 mod records;
 mod refusals;
+mod sandbox;
 mod status;
 mod support;
 mod traces;
