@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::baseline::Baseline;
@@ -41,7 +41,9 @@ fn results() -> Result<String> {
     let kubectl = |args: &[&str]| output(Command::new("kubectl").args(["--namespace", NAMESPACE]).args(args));
     let waited = kubectl(&["wait", "--for=condition=complete", JOB, WAIT]);
     let written = kubectl(&["logs", JOB, "--tail=-1"]);
-    ensure!(waited.is_ok(), "{:#}\n{}", waited.unwrap_err(), written.unwrap_or_default());
+    if let Err(error) = waited {
+        bail!("{error:#}\n{}", written.unwrap_or_default());
+    }
     written
 }
 
