@@ -115,7 +115,8 @@ impl Actor for Traces<'_> {
 /// Makes the files of an image be in a folder.
 fn unpack(engine: Engine, reference: &str, root: &Path) -> Result<()> {
     fs::create_dir_all(root)?;
-    let container = output(Command::new(engine.program()).args(["create", "--network=none", reference]))?;
+    let container =
+        output(Command::new(engine.program()).args(["create", "--network=none", "--no-healthcheck", reference]))?;
     let container = container.trim();
     let archive = root.with_extension("tar");
     let exported = output(Command::new(engine.program()).args(["export", "--output"]).arg(&archive).arg(container));
