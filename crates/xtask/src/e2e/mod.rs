@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: the real programs on real Apache Kafka; its subcommands: in containers, on Kubernetes, seen by monitoring.
 
+pub mod activities;
 mod bench;
 mod cluster;
 mod collector;
@@ -10,7 +11,7 @@ mod ends_away;
 mod faults;
 mod final_words;
 mod groups;
-mod images;
+pub mod images;
 mod leaving;
 mod monitoring;
 mod namespaces;

@@ -24,7 +24,9 @@ use crate::terminal::Step;
 pub struct Bench {
     pub kubectl: Kubectl,
     pub manifests: Manifests,
-    toolbox: String,
+    pub toolbox: String,
+    /// The kubelet's folder on the nodes.
+    pub kubelet: String,
     /// The project's Job, as kubectl reads it.
     job: Value,
     /// The project's Deployment, likewise.
@@ -61,6 +63,7 @@ impl Bench {
             job,
             deployment,
             toolbox: args.toolbox.clone(),
+            kubelet: args.kubelet.clone(),
             volume: None,
             made: Vec::new(),
             note: Note::of_this_run(&[PROGRAMS, BROKER])?,
