@@ -2,6 +2,7 @@
 //! vulnerabilities, a scan, signatures, and what must be refused. Nothing but the loopback address is reached.
 
 mod image;
+mod policies;
 mod refuse;
 mod registry;
 mod sbom;
@@ -50,6 +51,8 @@ enum Step {
     Sign,
     /// Prove that each of the things that must be refused is refused, for its own reason
     Refuse,
+    /// Prove what Kyverno admits and denies by the policy of infra/policies/kyverno; needs no images, and builds Kyverno first
+    Policies,
 }
 
 /// The flags of `sbom`.
@@ -106,6 +109,7 @@ fn steps(args: &Args, tools: &Tools, table: &mut Table) -> Result<()> {
             }
             return Ok(());
         }
+        Some(Step::Policies) => return policies::run(tools, table),
         _ => {}
     }
     let sources = Sources::find()?;
@@ -144,6 +148,9 @@ fn steps(args: &Args, tools: &Tools, table: &mut Table) -> Result<()> {
     }
     if all || matches!(args.step, Some(Step::Sign | Step::Refuse)) {
         signatures(tools, table, args, &images, &sboms, registry)?;
+    }
+    if all {
+        policies::run(tools, table)?;
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ mod names;
 mod neighbour;
 mod network;
 mod obstacles;
+mod policies;
 mod probes;
 mod rollout;
 mod schemas;
@@ -63,7 +64,7 @@ pub struct Args {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them, in an order in which an early one's failure explains a later one's.
-const SCENARIOS: [&[Scenario]; 13] = [
+const SCENARIOS: [&[Scenario]; 14] = [
     &install::SCENARIOS,
     &network::SCENARIOS,
     &neighbour::SCENARIOS,
@@ -76,6 +77,7 @@ const SCENARIOS: [&[Scenario]; 13] = [
     &memory::SCENARIOS,
     &limits::SCENARIOS,
     &schemas::SCENARIOS,
+    &policies::SCENARIOS,
     &monitoring::SCENARIOS,
 ];
 
