@@ -42,6 +42,13 @@ impl Applied {
         Ok(())
     }
 
+    /// Takes the last one away again.
+    pub fn withdraw(&mut self) -> Result<()> {
+        let Some(object) = self.objects.pop() else { return Ok(()) };
+        let [kind, name] = ["/kind", "/metadata/name"].map(|field| text(&object, field));
+        self.kubectl.run(&["delete", "--ignore-not-found", kind, name]).map(drop)
+    }
+
     /// What the API server found wrong with the expressions of a policy, once it has looked.
     pub fn warnings(&self, name: &str) -> Result<Vec<Value>> {
         let get = ["get", "validatingadmissionpolicy", name];

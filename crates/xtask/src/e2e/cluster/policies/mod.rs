@@ -91,6 +91,7 @@ fn misspelt(policies: &mut Applied, repository: &str) -> Result<()> {
     policy["metadata"]["name"] = "kafka-clients-e2e-misspelt".into();
     policies.apply(policy)?;
     let warnings = policies.warnings("kafka-clients-e2e-misspelt")?;
+    policies.withdraw()?;
     let found = warnings.iter().any(|warning| warning.to_string().contains("readOnlyRootFileSystem"));
     ensure!(found, "the API server does not see a misspelt field: {warnings:?}");
     Ok(())
