@@ -3,6 +3,7 @@
 //! address is reached.
 
 mod image;
+mod policies;
 mod refuse;
 mod registry;
 mod sbom;
@@ -55,6 +56,8 @@ enum Step {
     /// Write infra/policies/seccomp from traces of the programs in their images, and try it; with --check, compare a short trace.
     /// Needs root, strace, Java 17 and Maven
     Seccomp(seccomp::Args),
+    /// Prove what Kyverno admits and denies by the policy of infra/policies/kyverno; needs no images, and builds Kyverno first
+    Policies,
 }
 
 /// The flags of `sbom`.
@@ -112,6 +115,7 @@ fn steps(args: &Args, tools: &Tools, table: &mut Table) -> Result<()> {
             return Ok(());
         }
         Some(Step::Seccomp(wanted)) => return seccomp::run(wanted, args.engine, tools, table),
+        Some(Step::Policies) => return policies::run(tools, table),
         _ => {}
     }
     let sources = Sources::find()?;
@@ -150,6 +154,9 @@ fn steps(args: &Args, tools: &Tools, table: &mut Table) -> Result<()> {
     }
     if all || matches!(args.step, Some(Step::Sign | Step::Refuse)) {
         signatures(tools, table, args, &images, &sboms, registry)?;
+    }
+    if all {
+        policies::run(tools, table)?;
     }
     Ok(())
 }

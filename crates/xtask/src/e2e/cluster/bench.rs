@@ -31,6 +31,7 @@ pub struct Bench {
     job: Value,
     /// The project's Deployment, likewise.
     deployment: Value,
+    /// The broker's, once something was installed on a cluster that makes none.
     volume: Option<Volume>,
     /// Namespaces that the suite has made beside those of the manifests.
     made: Vec<String>,
@@ -57,7 +58,7 @@ impl Bench {
         let manifests = Manifests::new(&args.images)?;
         let job = manifests.object(&kubectl, "Job")?;
         let deployment = manifests.object(&kubectl, "Deployment")?;
-        let mut bench = Self {
+        let bench = Self {
             kubectl,
             manifests,
             job,
@@ -70,7 +71,6 @@ impl Bench {
             installed: false,
         };
         bench.note.begin(&bench.kubectl)?;
-        bench.volume = Volume::if_needed(&bench.kubectl, &bench.toolbox)?;
         Ok(bench)
     }
 
@@ -102,6 +102,9 @@ impl Bench {
     pub fn installed(&mut self) -> Result<()> {
         if self.installed {
             return Ok(());
+        }
+        if self.volume.is_none() {
+            self.volume = Volume::if_needed(&self.kubectl, &self.toolbox)?;
         }
         let step = Step::begin("applying infra/kafka/single and infra/k8s");
         self.kubectl.delete(&["job", "-n", PROGRAMS, "kafka-producer"], SOON)?;

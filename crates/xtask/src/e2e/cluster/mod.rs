@@ -20,6 +20,7 @@ mod neighbour;
 mod network;
 mod node;
 mod obstacles;
+mod policies;
 mod probes;
 mod rollout;
 mod schemas;
@@ -82,6 +83,7 @@ const SCENARIOS: [&[Scenario]; 14] = [
     &memory::SCENARIOS,
     &limits::SCENARIOS,
     &schemas::SCENARIOS,
+    &policies::SCENARIOS,
     &monitoring::SCENARIOS,
     &seccomp::SCENARIOS,
 ];
