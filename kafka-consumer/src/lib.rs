@@ -27,7 +27,7 @@ use common::report::Outlet;
 use common::shutdown::Shutdown;
 use common::telemetry::Tracer;
 
-use consume::{Deps, Ledger, Poller};
+use consume::{Deps, Tally, Poller};
 
 use args::RunArgs;
 use config::Config;
@@ -92,16 +92,16 @@ impl life::Program for Consumer {
         let told = health.clone();
         metrics.ready.by(move || f64::from(u8::from(told.readiness().is_ok())));
         metrics.info.with_label_values(&config.identity()).set(1);
-        let ledger = Arc::new(Ledger::new());
-        let account = Arc::new(Account::new(&config, Arc::clone(&ledger)));
-        let routes = status_page(&config, &metrics, &health, &ledger);
-        let work = Work { config, client, metrics, health, shutdown, ledger, tracer };
+        let tally = Arc::new(Tally::new());
+        let account = Arc::new(Account::new(&config, Arc::clone(&tally)));
+        let routes = status_page(&config, &metrics, &health, &tally);
+        let work = Work { config, client, metrics, health, shutdown, tally, tracer };
         Ok(Job { account: Some(account), routes, run: Box::new(move |finish| work.run(finish)) })
     }
 }
 
 /// The status page, where there is a server to show it.
-fn status_page(config: &Config, metrics: &ConsumerMetrics, health: &Health, ledger: &Arc<Ledger>) -> Routes {
+fn status_page(config: &Config, metrics: &ConsumerMetrics, health: &Health, tally: &Arc<Tally>) -> Routes {
     if config.listen == Listen::Off {
         return Routes::default();
     }
@@ -115,7 +115,7 @@ fn status_page(config: &Config, metrics: &ConsumerMetrics, health: &Health, ledg
         registry: metrics.registry.clone(),
         prefix: metrics::PREFIX,
         latency: metrics.latency.clone(),
-        ledger: Arc::clone(ledger),
+        tally: Arc::clone(tally),
         board: Arc::clone(&metrics.consume.board),
         history: Default::default(),
     })
@@ -128,16 +128,16 @@ struct Work {
     metrics: ConsumerMetrics,
     health: Health,
     shutdown: Shutdown,
-    ledger: Arc<Ledger>,
+    tally: Arc<Tally>,
     tracer: Option<Tracer>,
 }
 
 impl Work {
     fn run(self, finish: Finish) {
         let sink = LogSink::new(self.config.log.clone(), &self.metrics);
-        let Self { config, client, metrics, health, shutdown, ledger, tracer } = self;
+        let Self { config, client, metrics, health, shutdown, tally, tracer } = self;
         let sink = TraceSink::new(sink, tracer.map(|tracer| Traces::new(tracer, &config)));
-        let deps = Deps { client, metrics: metrics.consume, health, shutdown, ledger };
+        let deps = Deps { client, metrics: metrics.consume, health, shutdown, tally };
         match Poller::new(&config.run, sink, deps) {
             Err(verdict) => finish.with(verdict),
             // Only when the verdict was handed over does the client go with the poller, as that can hang.

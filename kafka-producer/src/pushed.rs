@@ -10,7 +10,7 @@ use common::text::epoch_us;
 
 use crate::NAME;
 use crate::config::Config;
-use crate::ledger::Counts;
+use crate::tally::Counts;
 use crate::metrics::PREFIX;
 
 const START: (&str, &str) = ("last_start_timestamp_seconds", "When the last run started, in seconds since 1970");

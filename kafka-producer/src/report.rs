@@ -7,7 +7,7 @@ use common::report::Report;
 use common::verdict::Verdict;
 use serde::Serialize;
 
-use crate::ledger::Counts;
+use crate::tally::Counts;
 
 /// What became of the messages. `requested = delivered + failed + unsent`, always.
 #[derive(Clone, Debug, Serialize)]

@@ -22,7 +22,7 @@ mod fill;
 mod finish;
 mod group;
 pub mod lag;
-mod ledger;
+mod tally;
 mod limits;
 pub mod metrics;
 mod poll;
@@ -33,7 +33,7 @@ mod watch;
 
 pub use board::{Board, Rebalance, Standing};
 pub use lag::Lag;
-pub use ledger::{Counts, Ledger};
+pub use tally::{Counts, Tally};
 pub use metrics::LoopMetrics;
 pub use poll::{Deps, Poller};
 pub use settings::{FIXED, Reset, Settings, Start, Subscription};

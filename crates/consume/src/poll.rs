@@ -9,7 +9,7 @@ use common::shutdown::{Shutdown, Signal};
 use common::verdict::Verdict;
 
 use crate::group::Group;
-use crate::ledger::Ledger;
+use crate::tally::Tally;
 use crate::limits::Limits;
 use crate::metrics::LoopMetrics;
 use crate::settings::Settings;
@@ -26,7 +26,7 @@ pub struct Deps {
     /// Signals.
     pub shutdown: Shutdown,
     /// What was read.
-    pub ledger: Arc<Ledger>,
+    pub tally: Arc<Tally>,
 }
 
 /// Why the loop ended.
@@ -78,7 +78,7 @@ impl<'a, S: Sink> Poller<'a, S> {
         match end {
             End::Done | End::Closed => Verdict::ok(),
             End::Signal(signal) if self.limits.is_one_shot() => {
-                let share = self.limits.share(self.deps.ledger.counts().records);
+                let share = self.limits.share(self.deps.tally.counts().records);
                 Verdict::new(signal.exit(), format!("{}: {share}", signal.name()))
             }
             End::Signal(_) => Verdict::ok(),

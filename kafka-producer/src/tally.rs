@@ -1,4 +1,4 @@
-//! What became of the messages: one ledger, written by the sending thread and by librdkafka's delivery callback. The report can
+//! What became of the messages: one tally, written by the sending thread and by librdkafka's delivery callback. The report can
 //! be made from it at any moment, and always adds up.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ const FLUSH_EVERY: u64 = 1024;
 
 /// The counts of one run. One lock for each delivery, not contended: the callbacks come from one thread at a time. The sending
 /// thread takes none.
-pub struct Ledger {
+pub struct Tally {
     metrics: ProducerMetrics,
     /// Zero of the clock whose microseconds travel with each message.
     pub started: Instant,
@@ -107,8 +107,8 @@ impl Counts {
     }
 }
 
-impl Ledger {
-    /// The ledger of a run of so many messages, as far as that is known.
+impl Tally {
+    /// The tally of a run of so many messages, as far as that is known.
     ///
     /// # Errors
     /// When the histogram cannot be made.
