@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common::life;
 use common::report::Report;
 use common::verdict::Verdict;
-use consume::{Tally, Subscription};
+use consume::{Subscription, Tally};
 use serde::Serialize;
 
 use crate::config::Config;
@@ -54,7 +54,7 @@ impl life::Account for Account {
             records_per_second: rate.round() as u64,
         };
         let rows = vec![("records", records.to_string()), ("bytes", outcome.bytes.to_string())];
-        Report::new(&outcome, rows, verdict)
+        Report::new("report", &outcome, rows, verdict)
     }
 
     fn undone(&self) -> Option<String> {

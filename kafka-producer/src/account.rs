@@ -6,17 +6,17 @@ use common::exit::Exit;
 use common::kafka::promises::Guarantees;
 use common::life::{self, Farewell};
 use common::report::Report;
+use common::text::epoch_us;
 use common::verdict::Verdict;
 
 use crate::config::Config;
-use crate::tally::{Counts, Tally};
 use crate::pushed::RunPushes;
-use crate::report::Outcome;
+use crate::report::{Identity, Outcome};
+use crate::tally::{Counts, Tally};
 
 /// The tally of a run with what its report says beside the counts.
 pub struct Account {
-    run_id: String,
-    topic: String,
+    identity: Identity,
     guarantees: Guarantees,
     tally: Arc<Tally>,
     pushes: Option<RunPushes>,
@@ -28,8 +28,15 @@ impl Account {
     /// The account of a run that begins.
     pub fn new(config: &Config, tally: Arc<Tally>, pushes: Option<RunPushes>) -> Self {
         let guarantees = Guarantees::of(&config.weakened);
-        let (run_id, topic) = (config.run_id.clone(), config.topic.clone());
-        Self { run_id, topic, guarantees, tally, pushes, reported: Mutex::default() }
+        let identity = Identity {
+            run_id: config.run_id.clone(),
+            topic: config.topic.clone(),
+            attempt: config.stamp.as_ref().map(|stamp| stamp.attempt().to_owned()),
+            started: rfc3339(epoch_us() / 1000),
+            share: config.share,
+            messages: config.messages,
+        };
+        Self { identity, guarantees, tally, pushes, reported: Mutex::default() }
     }
 }
 
@@ -37,7 +44,7 @@ impl life::Account for Account {
     fn report(&self, verdict: &Verdict) -> Report {
         let counts = self.tally.close();
         *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts.clone());
-        let outcome = Outcome::new(&self.run_id, &self.topic, counts);
+        let outcome = Outcome::new(&self.identity, counts);
         outcome.with(&self.guarantees).report(verdict)
     }
 
@@ -51,4 +58,10 @@ impl life::Account for Account {
         let counts = reported.unwrap_or_else(|| self.tally.close());
         Some(pushes.finish(&counts, exit))
     }
+}
+
+/// A time in milliseconds since 1970, for people.
+fn rfc3339(milliseconds: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(milliseconds).unwrap_or_default();
+    format!("{time:.3}")
 }

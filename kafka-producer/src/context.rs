@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use common::kafka::context::{self, Handler};
 use common::kafka::error::{self, Number};
 use common::kafka::native;
+use common::stamp::{self, Stamp};
+use ledger::Share;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Headers, Message};
 
 use crate::tally::Tally;
 use crate::traces::{Open, Sent};
@@ -21,6 +23,8 @@ pub struct Deliveries {
     pub tally: Arc<Tally>,
     /// The messages that are traced, if there are traces.
     pub traces: Option<Arc<Open>>,
+    /// Which messages of the run are this process's.
+    pub share: Share,
 }
 
 impl Deliveries {
@@ -62,6 +66,9 @@ impl context::Deliveries for Deliveries {
             Err((_, message)) => {
                 let code = native::delivery_error(message);
                 let transmitted = is_of_a_request(code) || native::was_attempted(message);
+                if let Some(seq) = sequence(message) {
+                    self.tally.unacknowledged(self.share.nth(seq));
+                }
                 self.tally.undelivered(code, transmitted, message.topic(), message.partition());
                 if let Some((open, sent)) = traced {
                     open.failed(&sent, message.partition(), error::name(code));
@@ -69,6 +76,13 @@ impl context::Deliveries for Deliveries {
             }
         }
     }
+}
+
+/// The number of a message, from its own stamp: what travels with a message has no room for it, and the sending thread would pay
+/// for a list of all. A stamp that the message brought along stands behind its own.
+fn sequence(message: &BorrowedMessage<'_>) -> Option<u64> {
+    let header = message.headers()?.iter().next().filter(|header| header.key == stamp::HEADER)?;
+    Some(Stamp::parse(header.value?)?.seq)
 }
 
 /// Whether an error can only come from a request: a broker's answer, or a request that was given up.

@@ -8,7 +8,6 @@ pub mod args;
 pub mod config;
 mod context;
 mod dry_run;
-mod tally;
 pub mod metrics;
 mod progress;
 pub mod publish;
@@ -16,6 +15,7 @@ pub mod pushed;
 pub mod report;
 pub mod source;
 mod stop;
+mod tally;
 pub mod traces;
 
 use std::io::IsTerminal;
@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clap::{ArgMatches, FromArgMatches};
 use common::args::{Given, LogArgs};
 use common::config::{Layers, Problems, SecretVariable};
 use common::health::Health;
@@ -35,12 +36,12 @@ use common::telemetry::Tracer;
 use account::Account;
 use args::{ReportFormat, RunArgs};
 use config::Config;
-use tally::Tally;
 use metrics::ProducerMetrics;
 use publish::Publisher;
 use pushed::RunPushes;
 use source::{Source, SourceError};
 use stop::Stop;
+use tally::Tally;
 
 /// The program's name.
 pub const NAME: &str = "kafka-producer";
@@ -64,6 +65,10 @@ impl life::Program for Producer {
 
     fn command(version: String) -> clap::Command {
         args::command(version)
+    }
+
+    fn args(_: Option<&str>, flags: &ArgMatches) -> Result<RunArgs, clap::Error> {
+        RunArgs::from_arg_matches(flags)
     }
 
     fn log(args: &RunArgs) -> &LogArgs {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::tally::Tally;
 use crate::metrics::ProducerMetrics;
+use crate::tally::Tally;
 
 /// Between two looks at the counts.
 const LOOK: Duration = Duration::from_millis(200);

@@ -21,10 +21,10 @@ use common::verdict::Verdict;
 
 use crate::config::Config;
 use crate::context::{Context, Deliveries};
-use crate::tally::Tally;
 use crate::metrics::ProducerMetrics;
 use crate::source::Source;
 use crate::stop::Stop;
+use crate::tally::Tally;
 use crate::traces::Traces;
 pub use client::Client;
 use identity::Identity;
@@ -85,6 +85,7 @@ impl Publisher<'_> {
         let deliveries = Deliveries {
             tally: Arc::clone(&self.tally),
             traces: traces.as_ref().map(|traces| Arc::clone(&traces.open)),
+            share: self.config.share,
         };
         let context = Context::new(Arc::clone(&self.client), deliveries);
         let client = match Client::start(context, self.config) {

@@ -57,7 +57,8 @@ impl Publisher<'_> {
             let traced = traces.as_mut().map(|traces| traces.begin(&message, sent));
             let header = traced.as_ref().and_then(|traced| traced.header.as_ref());
             let headers = envelope.wrap(sequence, clock.us(), &message, header.map(<[u8; BYTES]>::as_slice));
-            if let Err(end) = self.send(client, &message, headers, traced.map_or(sent, |traced| traced.opaque)) {
+            let opaque = traced.map_or(sent, |traced| traced.opaque);
+            if let Err(end) = self.send(client, nth, &message, headers, opaque) {
                 return end;
             }
             if nth % SERVE_EVERY == 0 {
@@ -72,7 +73,14 @@ impl Publisher<'_> {
     }
 
     /// Hands one message over. A full queue holds it up, never drops it. What librdkafka does not take is noted as unsent.
-    fn send(&self, client: &Client, message: &Message, headers: Option<OwnedHeaders>, sent: usize) -> Result<(), End> {
+    fn send(
+        &self,
+        client: &Client,
+        nth: u64,
+        message: &Message,
+        headers: Option<OwnedHeaders>,
+        sent: usize,
+    ) -> Result<(), End> {
         let topic = self.config.topic.as_str();
         let mut record: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(topic, sent);
         record.key = message.key();
@@ -107,7 +115,7 @@ impl Publisher<'_> {
                         return Err(End::Failed(self.fatal(fatal)));
                     }
                     let partition = message.partition.or(self.config.partition).unwrap_or(-1);
-                    self.tally.not_taken(code, topic, partition);
+                    self.tally.not_taken(nth, code, topic, partition);
                     // Only metadata tell a number that is out of range from a partition that has no leader for now.
                     if code == RDKafkaErrorCode::UnknownPartition
                         && self.tally.refused_message().is_none()

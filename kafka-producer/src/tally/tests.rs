@@ -47,7 +47,7 @@ fn the_metric_of_unsent_messages_is_what_the_report_says() {
     }
     tally.undelivered(RDKafkaErrorCode::PurgeQueue, false, "test", 0);
     tally.undelivered(RDKafkaErrorCode::PurgeInflight, true, "test", 0);
-    tally.not_taken(RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
+    tally.not_taken(3, RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
     assert_eq!(tally.metrics.unsent.get(), 2, "what is still to be sent does not count");
     assert_eq!((tally.close().unsent, tally.metrics.unsent.get()), (7, 7));
     assert_eq!((tally.close().unsent, tally.metrics.unsent.get()), (7, 7), "a second look changes nothing");
@@ -85,6 +85,41 @@ fn only_a_committed_transaction_is_delivered() {
 }
 
 #[test]
+fn what_was_not_acknowledged_is_known_by_its_number() {
+    let tally = tally(Some(10));
+    for _ in 0..6 {
+        tally.hand_over();
+    }
+    // The fourth was not taken, the others are 0, 1, 2, 4 and 5.
+    tally.not_taken(3, RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
+    for _ in 0..3 {
+        tally.delivered(1, Duration::from_millis(1), Instant::now());
+    }
+    tally.unacknowledged(1);
+    tally.undelivered(RDKafkaErrorCode::MessageTimedOut, true, "test", 0);
+    let ranges = |counts: Counts| counts.unacknowledged.iter().collect::<Vec<_>>();
+    // One is in flight: nobody knows which.
+    assert_eq!(ranges(tally.close()), [(1, 1), (3, 3), (6, 9)]);
+    tally.unacknowledged(2);
+    tally.undelivered(RDKafkaErrorCode::PurgeInflight, true, "test", 0);
+    for counts in [tally.close(), tally.close()] {
+        assert_eq!(counts.unacknowledged.count(), counts.failed + counts.unsent);
+        assert_eq!(ranges(counts), [(1, 3), (6, 9)]);
+    }
+}
+
+#[test]
+fn of_an_aborted_transaction_nothing_is_acknowledged() {
+    let tally = tally(Some(3));
+    tally.begin_transaction();
+    tally.hand_over();
+    tally.delivered(1, Duration::from_millis(1), Instant::now());
+    for counts in [tally.close(), tally.close()] {
+        assert_eq!(counts.unacknowledged.iter().collect::<Vec<_>>(), [(0, 2)]);
+    }
+}
+
+#[test]
 fn an_input_is_counted_as_it_is_read() {
     let tally = tally(None);
     assert_adds_up(&tally, [0, 0, 0, 0, 0]);
@@ -94,7 +129,7 @@ fn an_input_is_counted_as_it_is_read() {
     tally.delivered(1, Duration::from_millis(1), Instant::now());
     tally.request(2);
     tally.hand_over();
-    tally.not_taken(RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
+    tally.not_taken(3, RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
     assert_adds_up(&tally, [2, 1, 0, 1, 0]);
     assert_eq!(tally.counts().undone().unwrap(), "1 of 2 messages acknowledged before the end of the input");
 }
@@ -115,7 +150,7 @@ fn what_was_never_transmitted_is_unsent_and_no_failure() {
     for _ in 0..4 {
         tally.hand_over();
     }
-    tally.not_taken(RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
+    tally.not_taken(3, RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
     tally.undelivered(RDKafkaErrorCode::PurgeQueue, false, "test", 0);
     tally.undelivered(RDKafkaErrorCode::PurgeQueue, true, "test", 0);
     tally.undelivered(RDKafkaErrorCode::MessageSizeTooLarge, true, "test", 0);
