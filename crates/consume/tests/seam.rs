@@ -14,7 +14,7 @@ use common::metrics::{ClientMetrics, Metrics, Program};
 use common::shutdown::Shutdown;
 use common::verdict::Verdict;
 use consume::{
-    Deps, FIXED, Fault, Tally, LoopMetrics, Poller, Record, Reset, Settings, Sink, Start, Stop, Subscription,
+    Deps, FIXED, Fault, LoopMetrics, Poller, Record, Reset, Settings, Sink, Start, Stop, Subscription, Tally,
 };
 use testbed::mock::Mock;
 use testbed::records::{self, NewRecord};
@@ -95,6 +95,7 @@ fn run(mock: &Mock, record: (i64, Vec<Fault>), flush: Vec<Fault>) -> (Verdict, K
         reset: Reset::Earliest,
         isolation: Isolation::ReadCommitted,
         max_records: None,
+        positions: Default::default(),
         exit_at_end: true,
         timeout: Some(Duration::from_secs(30)),
         commit_interval: Duration::from_millis(100),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use common::health::Health;
 use common::metrics::Program;
-use consume::{Board, Tally, Standing};
+use consume::{Board, Standing, Tally};
 use jiff::Timestamp;
 use prometheus::{Histogram, Registry};
 
