@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: the real programs on real Apache Kafka; its subcommands: in containers, on Kubernetes, seen by monitoring.
 
+mod audit;
 mod bench;
 mod cluster;
 mod collector;
@@ -82,7 +83,7 @@ struct UpgradeArgs {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 20] = [
+const SCENARIOS: [&[Scenario]; 21] = [
     &namespaces::SCENARIOS,
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
@@ -96,6 +97,7 @@ const SCENARIOS: [&[Scenario]; 20] = [
     &pipes::SCENARIOS,
     &faults::SCENARIOS,
     &replaced_producer::SCENARIOS,
+    &audit::SCENARIOS,
     &final_words::SCENARIOS,
     &ends_away::SCENARIOS,
     &readiness::SCENARIOS,
