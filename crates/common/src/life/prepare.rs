@@ -4,7 +4,6 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use clap::{ArgMatches, FromArgMatches};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::confine::{Plan, Settled};
@@ -57,11 +56,13 @@ fn settled<P: Program>(events: UnboundedSender<Event>, lines: &Lines, shutdown: 
     if let Some((subcommands::HEALTHCHECK, flags)) = matches.subcommand() {
         return Err(subcommands::healthcheck(flags, &early(typed_log_format(&layers))));
     }
-    let (flags, only_show) = match matches.subcommand() {
-        Some((subcommands::CONFIG, flags)) => (flags, true),
-        _ => (&matches, false),
+    let (own, flags, only_show) = match matches.subcommand() {
+        Some((subcommands::CONFIG, flags)) => (None, flags, true),
+        Some((own, flags)) => (Some(own), flags, false),
+        None => (None, &matches, false),
     };
-    let args = args::<P>(flags)?;
+    // clap has checked them already.
+    let args = P::args(own, flags).map_err(|_| Exit::Usage)?;
     let early = early(P::log(&args).log_format);
     let filter = layers.get(logging::FILTER).map(|(filter, _)| filter);
     problems.note(logging::start(P::log(&args), filter, lines));
@@ -115,11 +116,6 @@ fn before_the_start(signal: Signal, endless: bool) -> Verdict {
         return Verdict::ok();
     }
     Verdict::new(signal.exit(), format!("{}: the work had not started", signal.name()))
-}
-
-fn args<P: Program>(flags: &ArgMatches) -> Result<P::Args, Exit> {
-    // clap has checked them already.
-    P::Args::from_arg_matches(flags).map_err(|_| Exit::Usage)
 }
 
 /// Says what is wrong with the settings, if something is.

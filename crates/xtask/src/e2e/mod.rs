@@ -1,6 +1,7 @@
 //! `cargo xtask e2e`: the real programs on real Apache Kafka; its subcommands: in containers, on Kubernetes, seen by monitoring.
 
 pub mod activities;
+mod audit;
 mod bench;
 mod cluster;
 mod collector;
@@ -92,7 +93,7 @@ const SANDBOX: &str = "KAFKA_CLIENT_SANDBOX";
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 20] = [
+const SCENARIOS: [&[Scenario]; 21] = [
     &namespaces::SCENARIOS,
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
@@ -106,6 +107,7 @@ const SCENARIOS: [&[Scenario]; 20] = [
     &pipes::SCENARIOS,
     &faults::SCENARIOS,
     &replaced_producer::SCENARIOS,
+    &audit::SCENARIOS,
     &final_words::SCENARIOS,
     &ends_away::SCENARIOS,
     &readiness::SCENARIOS,
