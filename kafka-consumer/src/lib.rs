@@ -161,6 +161,9 @@ fn of_audit(config: &audit::Config) -> Settings<'_> {
         endless: false,
         weakened: &config.weakened,
         termination_log: &config.termination_log,
+        sandbox: config.sandbox,
+        // The reports are read with the settings.
+        inputs: Vec::new(),
         traces: None,
         outlet: Outlet::Stdout { table: config.table },
     }
