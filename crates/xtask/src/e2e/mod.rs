@@ -1,6 +1,7 @@
 //! `cargo xtask e2e`: the real programs on real Apache Kafka; its subcommands: in containers, on Kubernetes, seen by monitoring.
 
 mod bench;
+mod broker_faults;
 mod cluster;
 mod collector;
 mod damage;
@@ -59,6 +60,8 @@ enum Other {
     Cluster(cluster::Args),
     /// Logs and traces through a real Collector into a real log database and a real trace store; builds them from Go modules
     Collector(collector::Args),
+    /// Faults of brokers, network, programs and disks under load: nothing is lost, and all comes back; writes docs/reliability.md
+    Faults(faults::Args),
     /// The suite of the images of both programs: what is in them, and that they run confined as in the manifests
     Images(images::Args),
     /// The suite of traces, exemplars and pushed metrics, with Debian's Prometheus and Pushgateway
@@ -94,7 +97,7 @@ const SCENARIOS: [&[Scenario]; 20] = [
     &damage::SCENARIOS,
     &signals::SCENARIOS,
     &pipes::SCENARIOS,
-    &faults::SCENARIOS,
+    &broker_faults::SCENARIOS,
     &replaced_producer::SCENARIOS,
     &final_words::SCENARIOS,
     &ends_away::SCENARIOS,
@@ -116,6 +119,7 @@ fn upgrade(args: &UpgradeArgs) -> Result<bool> {
 /// Runs them. `false` when one failed.
 pub fn run(args: &Args) -> Result<bool> {
     match &args.other {
+        Some(Other::Faults(args)) => return faults::run(args),
         Some(Other::Images(args)) => return images::run(args),
         Some(Other::Cluster(args)) => return cluster::run(args),
         Some(Other::Collector(args)) => return collector::run(args),
