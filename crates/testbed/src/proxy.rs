@@ -115,3 +115,69 @@ impl Drop for Proxy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read, Write};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::ports::free_port;
+
+    /// A server that sends back what it gets, behind a proxy, and a client of it.
+    fn echo() -> (Proxy, TcpStream) {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = server.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for stream in server.incoming() {
+                let mut stream = stream.unwrap();
+                let mut reader = stream.try_clone().unwrap();
+                thread::spawn(move || std::io::copy(&mut reader, &mut stream));
+            }
+        });
+        let port = free_port().unwrap();
+        let proxy = Proxy::start(port, target).unwrap();
+        let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        (proxy, client)
+    }
+
+    fn send_and_wait(client: &mut TcpStream) -> std::io::Result<Duration> {
+        let began = Instant::now();
+        client.write_all(b"x")?;
+        client.read_exact(&mut [0])?;
+        Ok(began.elapsed())
+    }
+
+    #[test]
+    fn bytes_pass_are_held_in_either_direction_and_pass_again() {
+        let (proxy, mut client) = echo();
+        send_and_wait(&mut client).unwrap();
+        for way in [Way::Out, Way::In, Way::Both] {
+            proxy.hold(way);
+            client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+            let held = send_and_wait(&mut client).unwrap_err().kind();
+            assert!(matches!(held, ErrorKind::WouldBlock | ErrorKind::TimedOut), "{way:?}: {held:?}");
+            proxy.release();
+            client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            client.read_exact(&mut [0]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_delay_counts_once_for_each_direction() {
+        let (proxy, mut client) = echo();
+        proxy.delay(Duration::from_millis(150));
+        assert!(send_and_wait(&mut client).unwrap() >= Duration::from_millis(300));
+    }
+
+    #[test]
+    fn a_reset_is_one_and_a_new_connection_works() {
+        let (proxy, mut client) = echo();
+        send_and_wait(&mut client).unwrap();
+        proxy.reset();
+        assert_eq!(client.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+        let mut next = TcpStream::connect(("127.0.0.1", proxy.port)).unwrap();
+        send_and_wait(&mut next).unwrap();
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use anyhow::Result;
 use testbed::apache::{Cluster, Sasl};
@@ -46,13 +47,13 @@ pub struct Bench {
     consumer: std::path::PathBuf,
     kind: Kind,
     proxy: bool,
-    /// CI's suite.
-    pub short: bool,
+    /// When memory is looked at, after a fault.
+    pub settle: Duration,
 }
 
 impl Bench {
     /// Starts the brokers.
-    pub fn start(programs: &Programs, kind: Kind, proxy: bool, short: bool) -> Result<Self> {
+    pub fn start(programs: &Programs, kind: Kind, proxy: bool, settle: Duration) -> Result<Self> {
         let builder = Cluster::builder().brokers(3).property("log.segment.delete.delay.ms", "1000");
         // As little as the members of KIP-848 in these rows die often; 45 s otherwise.
         let builder = builder.property("group.consumer.min.session.timeout.ms", "6000");
@@ -83,15 +84,15 @@ impl Bench {
             consumer: programs.consumer.clone(),
             kind,
             proxy,
-            short,
+            settle,
         })
     }
 
     /// A new cluster in the place of this one.
     pub fn again(self, programs: &Programs) -> Result<Self> {
-        let (kind, proxy, short) = (self.kind, self.proxy, self.short);
+        let (kind, proxy, settle) = (self.kind, self.proxy, self.settle);
         drop(self);
-        Self::start(programs, kind, proxy, short)
+        Self::start(programs, kind, proxy, settle)
     }
 
     /// The cluster, for questions.

@@ -25,6 +25,8 @@ mod seen;
 mod signals;
 mod streams;
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use testbed::apache::Distribution;
 
@@ -46,9 +48,13 @@ pub struct Args {
     #[arg(long)]
     list: bool,
 
-    /// The rows that CI runs, with memory looked at 15 s after each fault instead of a minute
+    /// The rows that CI runs, with memory looked at 15 s after each fault
     #[arg(long)]
     short: bool,
+
+    /// When memory is looked at, in seconds after each fault [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    settle: Option<u64>,
 
     /// Decides when in the load a fault begins, and which faults the random row has; printed, so that a run can be repeated
     #[arg(long, value_name = "NUMBER")]
@@ -83,6 +89,7 @@ pub fn run(args: &Args) -> Result<bool> {
     namespace::enter()?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("seed {seed}");
+    let settle = Duration::from_secs(args.settle.unwrap_or(if args.short { 15 } else { 60 }));
     let mut all = Vec::new();
     let mut cutting = None;
     for kind in [Kind::Open, Kind::Login] {
@@ -91,26 +98,27 @@ pub fn run(args: &Args) -> Result<bool> {
             continue;
         }
         let step = Step::begin("starting three brokers");
-        let mut bench = Bench::start(&programs, kind, args.proxy, args.short)?;
+        let mut bench = Bench::start(&programs, kind, args.proxy, settle)?;
         step.end();
         if kind == Kind::Open {
             cutting = Some(bench.cutting.words());
         }
+        let mut damaged = false;
         for stage in stages(&of_kind) {
-            for seen in run::stage(&bench, &stage, seed) {
-                tell(&seen);
-                all.push(seen);
-            }
-            // A failed row may have left a broker stopped, or worse.
-            if all.iter().rev().take(stage.len()).any(|seen| !seen.problems.is_empty()) {
+            // What did not come to its end may have left a broker stopped, or worse.
+            if damaged {
                 bench = bench.again(&programs)?;
             }
+            let seen = run::stage(&bench, &stage, seed);
+            damaged = seen.iter().any(|seen| seen.unfinished);
+            seen.iter().for_each(tell);
+            all.extend(seen);
         }
     }
     let failed = all.iter().filter(|seen| !seen.problems.is_empty()).count();
     println!("{} passed, {failed} failed", all.len() - failed);
     if args.only.is_empty() && !args.short {
-        page::write(&all, seed, cutting.unwrap_or_default())?;
+        page::write(&all, seed, settle, cutting.unwrap_or_default())?;
     }
     Ok(failed == 0)
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use testbed::apache::Distribution;
@@ -15,25 +16,26 @@ const BEGIN: &str = "<!-- written by cargo xtask e2e faults -->";
 const END: &str = "<!-- end -->";
 
 /// Writes the table of a whole run.
-pub fn write(all: &[Seen], seed: u64, cutting: &str) -> Result<()> {
+pub fn write(all: &[Seen], seed: u64, settle: Duration, cutting: &str) -> Result<()> {
     let path = programs::root().join(PAGE);
     let text = fs::read_to_string(&path).with_context(|| format!("{PAGE} can't be read"))?;
-    fs::write(&path, between(&text, &table(all, seed, cutting)?)?)?;
+    fs::write(&path, between(&text, &table(all, seed, settle, cutting)?)?)?;
     println!("wrote {PAGE}");
     Ok(())
 }
 
-fn table(all: &[Seen], seed: u64, cutting: &str) -> Result<String> {
+fn table(all: &[Seen], seed: u64, settle: Duration, cutting: &str) -> Result<String> {
     let mut text = String::new();
     let failed = all.iter().filter(|seen| !seen.problems.is_empty()).count();
     let records: u64 = all.iter().filter_map(|seen| seen.records).sum();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     writeln!(
         text,
-        "{} rows, {failed} failed; {} records; Apache Kafka {}; {cores} cores; seed {seed}.\nConnections were cut by {cutting}.\n",
+        "{} rows, {failed} failed; {} records; Apache Kafka {}; {cores} cores; seed {seed}; memory looked at {} s after each fault.\nConnections were cut by {cutting}.\n",
         all.len(),
         crate::terminal::grouped(records),
-        Distribution::version()?
+        Distribution::version()?,
+        settle.as_secs()
     )?;
     text += "| row | fault | records | logged again | longest time to acknowledgement | longest gap of a partition | not ready | memory, MiB | WARN and ERROR lines | audit | verdict |\n";
     text += "|---|---|---|---|---|---|---|---|---|---|---|\n";

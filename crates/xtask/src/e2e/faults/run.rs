@@ -22,9 +22,6 @@ use super::seen::Seen;
 use super::{audit, judge, planted, replaced, signals};
 use crate::programs;
 
-/// When memory is looked at, after a fault.
-const AFTER: Duration = Duration::from_secs(60);
-const AFTER_SHORT: Duration = Duration::from_secs(15);
 /// How long the first records may take.
 const FIRST: Duration = Duration::from_secs(60);
 /// What one sample stands for.
@@ -35,8 +32,13 @@ pub fn stage(bench: &Bench, rows: &[&Row], seed: u64) -> Vec<Seen> {
     thread::scope(|scope| {
         let running: Vec<_> = rows.iter().map(|row| (row, scope.spawn(|| one(bench, row, seed)))).collect();
         let ended = running.into_iter().map(|(row, thread)| {
-            let panicked =
-                || Seen { name: row.name, what: row.what, problems: vec!["panicked".to_owned()], ..Seen::default() };
+            let panicked = || Seen {
+                name: row.name,
+                what: row.what,
+                problems: vec!["panicked".to_owned()],
+                unfinished: true,
+                ..Seen::default()
+            };
             thread.join().unwrap_or_else(|_| panicked())
         });
         ended.collect()
@@ -57,12 +59,13 @@ fn one(bench: &Bench, row: &Row, seed: u64) -> Seen {
     };
     if let Err(error) = done {
         seen.problems.push(format!("{error:#}"));
+        seen.unfinished = true;
     }
     seen
 }
 
 fn under_load(bench: &Bench, row: &Row, rng: Rng, seen: &mut Seen) -> Result<()> {
-    let after = if bench.short { AFTER_SHORT } else { AFTER };
+    let after = bench.settle;
     let mut load = Load::start(bench, row, after)?;
     let done = try_under_load(bench, row, rng, &mut load, after, seen);
     if done.is_ok() {
@@ -149,18 +152,22 @@ fn of_members(ended: &[Ended], began: Instant, looked: Instant, seen: &mut Seen)
         seen.not_live += count(|sample| sample.live) as u64;
         let not_ready = SAMPLE * u32::try_from(count(|sample| sample.ready)).unwrap_or(u32::MAX);
         seen.not_ready = seen.not_ready.max(not_ready);
-        // Of those that were there from before the fault until the look.
-        if member.first && member.samples.last().is_some_and(|sample| sample.at + SAMPLE * 4 > looked) {
-            seen.consumer_growth = seen.consumer_growth.max(growth(&member.samples, began, looked));
-        }
     }
+    // The first members before the fault, and those that are there at the end: where members come and go none may be both.
+    let before = ended.iter().filter(|member| member.first).filter_map(|member| rss_at(&member.samples, began)).max();
+    let there = |member: &&Ended| member.samples.last().is_some_and(|sample| sample.at + SAMPLE * 4 > looked);
+    let after = ended.iter().filter(there).filter_map(|member| rss_at(&member.samples, looked)).max();
+    seen.consumer_growth = difference(before, after);
     seen.ended += ended.len();
 }
 
 /// By how many KiB memory has grown from one moment to another.
 fn growth(samples: &[Sample], began: Instant, looked: Instant) -> Option<i64> {
-    let (before, after) = (rss_at(samples, began)?, rss_at(samples, looked)?);
-    Some(i64::try_from(after).ok()? - i64::try_from(before).ok()?)
+    difference(rss_at(samples, began), rss_at(samples, looked))
+}
+
+fn difference(before: Option<u64>, after: Option<u64>) -> Option<i64> {
+    Some(i64::try_from(after?).ok()? - i64::try_from(before?).ok()?)
 }
 
 /// Counts WARN and ERROR lines by their event and what it is about.

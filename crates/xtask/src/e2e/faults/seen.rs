@@ -48,6 +48,8 @@ pub struct Seen {
     pub ended: usize,
     /// What must not be.
     pub problems: Vec<String>,
+    /// It did not come to its end: nobody knows in which state the brokers are.
+    pub unfinished: bool,
 }
 
 impl Seen {
