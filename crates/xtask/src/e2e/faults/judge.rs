@@ -82,7 +82,7 @@ mod tests {
     fn row(ready: Ready, repeats: Repeats) -> Row {
         let allowed = Allowed { repeats, beyond: 20, ready, lines: &["client_error"] };
         let fault = Fault::FreezeBroker(40);
-        Row { name: "x", what: "x", fault, lasts: 40, allowed, flags: &[], stage: 0, short: false, kind: Kind::Open }
+        Row { name: "x", what: "x", fault, allowed, flags: &[], stage: 0, short: false, kind: Kind::Open }
     }
 
     fn well() -> Seen {

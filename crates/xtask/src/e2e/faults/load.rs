@@ -7,6 +7,7 @@ use serde_json::Value;
 use testbed::process::{Outcome, Process, Program};
 
 use super::bench::{ALL, Bench, PARTITIONS, TOPIC};
+use super::feeder::Feeder;
 use super::logged::Shared;
 use super::member::{Ended, Member};
 use super::row::{Fault, Row, Which};
@@ -37,6 +38,7 @@ pub struct Load {
     pub ended: Vec<Ended>,
     /// The producer, until it is waited for.
     pub producer: Option<Process>,
+    feeder: Option<Feeder>,
     producer_samples: Samples,
     /// What it said, once it has ended.
     pub producer_log: String,
@@ -45,7 +47,7 @@ pub struct Load {
 
 impl Load {
     /// Creates the topic, starts the members, waits until they are ready, and starts the producer.
-    pub fn start(bench: &Bench, row: &Row, after: Duration) -> Result<Self> {
+    pub fn start(bench: &Bench, row: &Row) -> Result<Self> {
         // One cluster may see a row twice, after another one failed.
         let name = format!("{}-{}", row.name, fastrand::u32(..100_000));
         create_topic(bench, row, &name)?;
@@ -56,7 +58,6 @@ impl Load {
         };
         let servers = bench.servers(by_proxy);
         let logged = Shared::default();
-        let messages = RATE * (BEFORE + 1 + row.lasts + after.as_secs());
         let flags = row.flags;
         let start = || Member::start(bench.consumer(&servers, &name, &name).args(flags), &logged);
         let mut members = vec![start()?, start()?, start()?];
@@ -64,9 +65,10 @@ impl Load {
             member.wait_until_ready()?;
             member.first = true;
         }
-        let program = bench.producer(&servers, &name, &name);
-        let rate = format!("{RATE}/s");
-        let producer = program.args(["--messages", &messages.to_string(), "--rate", &rate]).spawn()?;
+        // Keys as of generated messages: where a message goes does not depend on which brokers are there.
+        let program = bench.producer(&servers, &name, &name).args(["--input", "-", "--key", "{{seq}}"]);
+        let mut producer = program.args(["--rate", &format!("{RATE}/s")]).stdin_piped().spawn()?;
+        let feeder = Some(Feeder::begin(&mut producer)?);
         let producer_samples = Samples::begin(producer.pid(), None);
         Ok(Self {
             name,
@@ -75,6 +77,7 @@ impl Load {
             members,
             ended: Vec::new(),
             producer: Some(producer),
+            feeder,
             producer_samples,
             producer_log: String::new(),
             flags,
@@ -119,9 +122,12 @@ impl Load {
         self.producer_samples.taken()
     }
 
-    /// Waits for the producer's end.
+    /// Ends the producer's input and waits for its end.
     pub fn finish(&mut self) -> Result<Outcome> {
         let producer = self.producer.take().context("the producer has been waited for")?;
+        if let Some(feeder) = self.feeder.take() {
+            feeder.end();
+        }
         producer.wait(END)
     }
 

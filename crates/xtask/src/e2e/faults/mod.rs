@@ -7,6 +7,7 @@ mod brokers;
 mod come_and_go;
 mod cut;
 mod disk;
+mod feeder;
 mod judge;
 mod load;
 mod logged;

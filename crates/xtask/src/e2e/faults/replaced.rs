@@ -17,7 +17,7 @@ const MESSAGES: u64 = 20_000;
 
 /// Replaces the topic, waits for the first producer's honest end, and audits a second run.
 pub fn run(bench: &Bench, row: &Row, seen: &mut Seen) -> Result<()> {
-    let mut load = Load::start(bench, row, Duration::from_secs(30))?;
+    let mut load = Load::start(bench, row)?;
     load.wait_for(RATE * BEFORE, SOON)?;
     let began = Instant::now();
     bench.cluster().delete_topic(&load.name)?;

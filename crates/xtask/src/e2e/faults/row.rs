@@ -13,8 +13,6 @@ pub struct Row {
     pub what: &'static str,
     /// What is done.
     pub fault: Fault,
-    /// The longest that it lasts, repairs included, in seconds: the producer has messages for so long, and some more.
-    pub lasts: u64,
     /// What is no failure.
     pub allowed: Allowed,
     /// Flags that the members of the group have beside the usual ones.

@@ -66,7 +66,7 @@ fn one(bench: &Bench, row: &Row, seed: u64) -> Seen {
 
 fn under_load(bench: &Bench, row: &Row, rng: Rng, seen: &mut Seen) -> Result<()> {
     let after = bench.settle;
-    let mut load = Load::start(bench, row, after)?;
+    let mut load = Load::start(bench, row)?;
     let done = try_under_load(bench, row, rng, &mut load, after, seen);
     if done.is_ok() {
         seen.problems = judge::judge(row, seen);
