@@ -89,6 +89,11 @@ impl Fake {
         Self::new(move |mut stream| while answer_request(&mut stream, error, mechanisms).is_some() {})
     }
 
+    /// A broker that answers ApiVersions, and ends before the login.
+    pub fn ends_before_login() -> Self {
+        Self::new(|mut stream| drop(answer_request(&mut stream, 0, &[])))
+    }
+
     pub fn address(&self) -> String {
         self.address.to_string()
     }

@@ -13,7 +13,7 @@ use testbed::process::Signal;
 use testbed::records;
 
 use super::act::{Scene, act};
-use super::bench::Bench;
+use super::bench::{ALL, Bench};
 use super::load::{BEFORE, Load, RATE, number};
 use super::member::Ended;
 use super::row::{Fault, Row};
@@ -72,7 +72,7 @@ fn under_load(bench: &Bench, row: &Row, rng: Rng, seen: &mut Seen) -> Result<()>
         seen.problems = judge::judge(row, seen);
     }
     if done.is_err() || !seen.problems.is_empty() {
-        let folder = keep_logs(row.name, &load)?;
+        let folder = keep_logs(bench, row.name, &load)?;
         seen.problems.push(format!("the logs are in {folder}"));
     }
     if let Err(error) = bench.cluster().delete_topic(&load.name) {
@@ -184,7 +184,7 @@ fn count_lines(log: &str, into: &mut BTreeMap<String, u64>) {
 }
 
 /// Keeps what the programs said of a row that failed, for who looks into it.
-fn keep_logs(row: &str, load: &Load) -> Result<String> {
+fn keep_logs(bench: &Bench, row: &str, load: &Load) -> Result<String> {
     let folder = programs::target()?.join("faults").join(row);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
@@ -196,6 +196,9 @@ fn keep_logs(row: &str, load: &Load) -> Result<String> {
     }
     for (number, member) in load.members.iter().enumerate() {
         fs::write(folder.join(format!("member-{number}.log")), member.process().stderr())?;
+    }
+    for broker in ALL {
+        fs::write(folder.join(format!("broker-{broker}.log")), bench.cluster().log(broker)?)?;
     }
     Ok(folder.display().to_string())
 }
