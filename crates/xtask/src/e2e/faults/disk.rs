@@ -1,11 +1,11 @@
 //! Small file systems of the suite's own: a broker's disk, and a place for records that gets full.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rustix::fs::{FallocateFlags, fallocate};
 use tempfile::TempDir;
 use testbed::process::Program;
 
@@ -13,7 +13,8 @@ use super::namespace;
 
 const COMMAND: Duration = Duration::from_secs(30);
 /// For all topics of a run.
-const DISK: u64 = 4 << 30;
+const DISK: u64 = 2 << 30;
+const BLOCK: u64 = 1024;
 
 /// A mounted file system. Dropped, it is unmounted.
 pub struct Disk {
@@ -60,11 +61,14 @@ impl Disk {
 
     /// Takes all the room that is left, until [`Disk::make_room`].
     pub fn fill(&self) -> Result<()> {
-        let mut ballast = File::options().create(true).append(true).open(self.ballast())?;
-        // In large steps first, as a broker writes meanwhile; until there is not room for one page.
-        for step in [64 << 20, 1 << 20, 4096] {
-            let zeros = vec![0; step];
-            while ballast.write(&zeros).is_ok_and(|written| written > 0) {}
+        let ballast = File::create(self.ballast())?;
+        let (mut length, mut step) = (0, DISK);
+        // Until there is not room for one block; a broker writes meanwhile.
+        while step >= BLOCK {
+            match fallocate(&ballast, FallocateFlags::empty(), length, step) {
+                Ok(()) => length += step,
+                Err(_) => step /= 2,
+            }
         }
         Ok(())
     }

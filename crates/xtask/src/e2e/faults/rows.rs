@@ -105,7 +105,7 @@ pub const ROWS: &[Row] = &[
         "quota",
         "clients held to 20 kB/s at each broker for 30 s",
         Fault::Quota(20_000, 30),
-        Allowed { beyond: 45, ..QUIET },
+        Allowed { beyond: 45, lines: &["librdkafka/REQTMOUT"], ..QUIET },
     ),
     row("disk-full", "a broker's disk full until it gives up, then room again", Fault::DiskFull, AWAY),
     row(
