@@ -51,8 +51,10 @@ pub fn run(bench: &Bench, row: &Row, seen: &mut Seen) -> Result<()> {
         ensure!(log.contains("topic_replaced"), "a member does not say that the topic was replaced\n{log}");
         seen.ended += 1;
     }
-    (seen.logged, seen.repeated) = (load.logged.lock().distinct(), load.logged.lock().repeated());
-    seen.gap = Some(load.logged.lock().gap());
+    {
+        let logged = load.logged.lock();
+        (seen.logged, seen.repeated, seen.gap) = (logged.distinct(), logged.repeated(), Some(logged.gap()));
+    }
     let verdict = audit(bench, &load.servers, &load.name, &second, &[&report])?;
     ensure!(verdict.code == 0, "the audit of the second run: {}", verdict.text);
     seen.audit = Some(verdict.code);
