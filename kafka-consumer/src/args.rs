@@ -1,5 +1,7 @@
 //! All flags of `kafka-consumer`, as typed.
 
+pub mod audit;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use common::args::{ConnectionArgs, Listen, LogArgs};
 use common::config::units;
+
+use audit::AuditArgs;
 
 /// Logs every record of Kafka topics on stdout, a JSON object a line, and serves metrics and health.
 #[derive(Debug, Parser)]
@@ -27,6 +31,8 @@ pub struct Args {
 pub enum Command {
     /// Print the effective settings, each with where it came from, secrets redacted
     Config(Box<RunArgs>),
+    /// Prove that a run lost, repeated, reordered and damaged nothing: reads the whole topic, outside of any group
+    Audit(Box<AuditArgs>),
     /// Ask a running consumer's /livez: exit 0 when it answers 200, else 1; for images without a shell
     Healthcheck(HealthcheckArgs),
 }
@@ -290,6 +296,7 @@ fn examples() -> String {
          kafka-consumer -t orders --from earliest | jq .value\n  \
          kafka-consumer -t orders -p 0 --from time:-1h -n 10 ten records of the last hour\n  \
          kafka-consumer -t '^orders\\..*' --redact user.email several topics, a field withheld\n  \
+         kafka-consumer audit --run orders-7 --report report.json whether a run is whole\n  \
          kafka-consumer config                               what is set, and where\n\n\
          {}",
         common::args::help_footer(&[])

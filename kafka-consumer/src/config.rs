@@ -1,5 +1,6 @@
 //! The validated settings of a run: everything after this sees only these, never flags.
 
+use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::args::{Format, GroupProtocol, Isolation, RunArgs, Start};
 use crate::record_log::{self, FieldPath, MIN_LINE_BYTES};
 
 /// Given partitions are read without a group, but librdkafka's consumer wants a name for one.
-const NO_GROUP: &str = "kafka-consumer-without-group";
+pub(crate) const NO_GROUP: &str = "kafka-consumer-without-group";
 /// What KIP-848 leaves to the broker: librdkafka refuses a client that sets one of these.
 const BROKER_SIDE: [&str; 4] =
     ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type"];
@@ -62,6 +63,7 @@ impl Config {
         let run = Settings {
             subscription,
             from: start(args.from),
+            positions: HashMap::new(),
             reset: reset(&properties, problems),
             isolation: if isolation == Some("read_uncommitted") {
                 Level::ReadUncommitted
@@ -149,7 +151,7 @@ fn subscription(args: &RunArgs, problems: &mut Problems) -> Subscription {
     }
     match (&args.partitions, topics.as_slice()) {
         (Some(list), [topic]) if !topic.starts_with('^') => {
-            Subscription::Partitions { topic: topic.clone(), partitions: list.0.clone() }
+            Subscription::Partitions { topic: topic.clone(), partitions: Some(list.0.clone()) }
         }
         (Some(_), _) => {
             problems.add("--partitions needs exactly one topic, by its name");
@@ -250,9 +252,18 @@ fn fetching(args: &RunArgs, given: Given<'_>, properties: &mut Properties, probl
         Isolation::ReadUncommitted => "read_uncommitted",
     };
     properties.typed("isolation.level", isolation, "--isolation", given.is("isolation"), problems);
+    tuned(properties);
+    // A batch that was damaged on a disk or on the way is an error, and not a record: 0.05 us a record (measured).
+    properties.fallback("check.crcs", true);
     if let Some(rack) = &args.rack {
         properties.typed("client.rack", rack, "--rack", true, problems);
     }
+    defaults::connections(properties, args.timeout);
+    defaults::answers(properties);
+}
+
+/// How much is fetched, for whoever reads.
+pub(crate) fn tuned(properties: &mut Properties) {
     // By default a fast consumer is parked for a whole second each time its queue is full: 180,000 records/s instead of
     // 1,370,000 (measured with 100-byte values).
     properties.fallback("fetch.queue.backoff.ms", 10);
@@ -262,10 +273,6 @@ fn fetching(args: &RunArgs, given: Given<'_>, properties: &mut Properties, probl
     properties.fallback("queued.max.messages.kbytes", 4 * 1024);
     // New partitions, and topics that a regular expression matches, are found within a minute, not five.
     properties.fallback("topic.metadata.refresh.interval.ms", 60_000);
-    // A batch that was damaged on a disk or on the way is an error, and not a record: 0.05 us a record (measured).
-    properties.fallback("check.crcs", true);
-    defaults::connections(properties, args.timeout);
-    defaults::answers(properties);
 }
 
 fn record_log(args: &RunArgs, problems: &mut Problems) -> record_log::Options {

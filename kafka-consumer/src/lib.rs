@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod audit;
 pub mod config;
 pub mod metrics;
 mod output;
@@ -16,6 +17,7 @@ mod status;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::{ArgMatches, FromArgMatches};
 use common::admin::Routes;
 use common::args::{Given, Listen, LogArgs};
 use common::config::{Layers, Problems};
@@ -27,9 +29,10 @@ use common::report::Outlet;
 use common::shutdown::Shutdown;
 use common::telemetry::Tracer;
 
-use consume::{Deps, Ledger, Poller};
+use consume::{Deps, Poller, Tally};
 
 use args::RunArgs;
+use args::audit::AuditArgs;
 use config::Config;
 use metrics::ConsumerMetrics;
 use report::Account;
@@ -46,26 +49,58 @@ pub fn main() -> ExitCode {
 /// What the runner is given.
 struct Consumer;
 
+/// The flags, as typed.
+enum Typed {
+    Run(Box<RunArgs>),
+    Audit(Box<AuditArgs>),
+}
+
+/// What is to be done, checked.
+enum Task {
+    Run(Box<Config>),
+    Audit(Box<audit::Config>),
+}
+
+/// The name of the subcommand.
+const AUDIT: &str = "audit";
+
 impl life::Program for Consumer {
     const NAME: &'static str = NAME;
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-    type Args = RunArgs;
-    type Config = Config;
+    type Args = Typed;
+    type Config = Task;
     type Metrics = ConsumerMetrics;
 
     fn command(version: String) -> clap::Command {
         args::command(version)
     }
 
-    fn log(args: &RunArgs) -> &LogArgs {
-        &args.log
+    fn args(subcommand: Option<&str>, flags: &ArgMatches) -> Result<Typed, clap::Error> {
+        Ok(match subcommand {
+            Some(AUDIT) => Typed::Audit(Box::new(AuditArgs::from_arg_matches(flags)?)),
+            _ => Typed::Run(Box::new(RunArgs::from_arg_matches(flags)?)),
+        })
     }
 
-    fn configure(args: &RunArgs, given: Given<'_>, layers: &Layers, problems: &mut Problems) -> Config {
-        Config::new(args, given, layers, problems)
+    fn log(args: &Typed) -> &LogArgs {
+        match args {
+            Typed::Run(args) => &args.log,
+            Typed::Audit(args) => &args.log,
+        }
     }
 
-    fn settings(config: &Config) -> Settings<'_> {
+    fn configure(args: &Typed, given: Given<'_>, layers: &Layers, problems: &mut Problems) -> Task {
+        match args {
+            Typed::Run(args) => Task::Run(Box::new(Config::new(args, given, layers, problems))),
+            Typed::Audit(args) => Task::Audit(Box::new(audit::Config::new(args, given, layers, problems))),
+        }
+    }
+
+    fn settings(task: &Task) -> Settings<'_> {
+        let config = match task {
+            Task::Run(config) => config,
+            Task::Audit(config) => return of_audit(config),
+        };
         Settings {
             listen: config.listen,
             connection: &config.connection,
@@ -87,21 +122,50 @@ impl life::Program for Consumer {
         Ok(Registered { metrics, work: consumer, client, http, log, spans })
     }
 
-    fn start(config: Config, parts: Parts<ConsumerMetrics>) -> Result<Job, String> {
+    fn start(task: Task, parts: Parts<ConsumerMetrics>) -> Result<Job, String> {
         let Parts { client, metrics, health, shutdown, tracer } = parts;
+        let config = match task {
+            Task::Run(config) => *config,
+            Task::Audit(config) => {
+                let config = Arc::new(*config);
+                let from = config.from.unwrap_or_else(|| config.default_from());
+                let state = Arc::new(audit::State::new(config.expected, from));
+                let account = audit::Account::new(Arc::clone(&config), Arc::clone(&state));
+                let work = audit::Work { config, state, client, metrics: metrics.consume, health, shutdown };
+                let run = Box::new(move |finish| work.run(finish));
+                return Ok(Job { account: Some(Arc::new(account)), routes: Routes::default(), run });
+            }
+        };
         let told = health.clone();
         metrics.ready.by(move || f64::from(u8::from(told.readiness().is_ok())));
         metrics.info.with_label_values(&config.identity()).set(1);
-        let ledger = Arc::new(Ledger::new());
-        let account = Arc::new(Account::new(&config, Arc::clone(&ledger)));
-        let routes = status_page(&config, &metrics, &health, &ledger);
-        let work = Work { config, client, metrics, health, shutdown, ledger, tracer };
+        let tally = Arc::new(Tally::new());
+        let account = Arc::new(Account::new(&config, Arc::clone(&tally)));
+        let routes = status_page(&config, &metrics, &health, &tally);
+        let work = Work { config, client, metrics, health, shutdown, tally, tracer };
         Ok(Job { account: Some(account), routes, run: Box::new(move |finish| work.run(finish)) })
     }
 }
 
+/// What the runner needs to know of an audit: it has an end of its own, and nobody watches it over HTTP.
+fn of_audit(config: &audit::Config) -> Settings<'_> {
+    Settings {
+        listen: Listen::Off,
+        connection: &config.connection,
+        properties: &config.run.properties,
+        subject: format!("topic {}", config.topic),
+        drain_timeout: config.run.drain_timeout,
+        stall_limit: audit::STALL_LIMIT,
+        endless: false,
+        weakened: &config.weakened,
+        termination_log: &config.termination_log,
+        traces: None,
+        outlet: Outlet::Stdout { table: config.table },
+    }
+}
+
 /// The status page, where there is a server to show it.
-fn status_page(config: &Config, metrics: &ConsumerMetrics, health: &Health, ledger: &Arc<Ledger>) -> Routes {
+fn status_page(config: &Config, metrics: &ConsumerMetrics, health: &Health, tally: &Arc<Tally>) -> Routes {
     if config.listen == Listen::Off {
         return Routes::default();
     }
@@ -115,7 +179,7 @@ fn status_page(config: &Config, metrics: &ConsumerMetrics, health: &Health, ledg
         registry: metrics.registry.clone(),
         prefix: metrics::PREFIX,
         latency: metrics.latency.clone(),
-        ledger: Arc::clone(ledger),
+        tally: Arc::clone(tally),
         board: Arc::clone(&metrics.consume.board),
         history: Default::default(),
     })
@@ -128,16 +192,16 @@ struct Work {
     metrics: ConsumerMetrics,
     health: Health,
     shutdown: Shutdown,
-    ledger: Arc<Ledger>,
+    tally: Arc<Tally>,
     tracer: Option<Tracer>,
 }
 
 impl Work {
     fn run(self, finish: Finish) {
         let sink = LogSink::new(self.config.log.clone(), &self.metrics);
-        let Self { config, client, metrics, health, shutdown, ledger, tracer } = self;
+        let Self { config, client, metrics, health, shutdown, tally, tracer } = self;
         let sink = TraceSink::new(sink, tracer.map(|tracer| Traces::new(tracer, &config)));
-        let deps = Deps { client, metrics: metrics.consume, health, shutdown, ledger };
+        let deps = Deps { client, metrics: metrics.consume, health, shutdown, tally };
         match Poller::new(&config.run, sink, deps) {
             Err(verdict) => finish.with(verdict),
             // Only when the verdict was handed over does the client go with the poller, as that can hang.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common::life;
 use common::report::Report;
 use common::verdict::Verdict;
-use consume::{Ledger, Subscription};
+use consume::{Subscription, Tally};
 use serde::Serialize;
 
 use crate::config::Config;
@@ -26,23 +26,23 @@ struct Outcome<'a> {
 pub struct Account {
     topics: Vec<String>,
     requested: Option<u64>,
-    ledger: Arc<Ledger>,
+    tally: Arc<Tally>,
 }
 
 impl Account {
     /// The account of a run that begins.
-    pub fn new(config: &Config, ledger: Arc<Ledger>) -> Self {
+    pub fn new(config: &Config, tally: Arc<Tally>) -> Self {
         let topics = match &config.run.subscription {
             Subscription::Group { topics, .. } => topics.clone(),
             Subscription::Partitions { topic, .. } => vec![topic.clone()],
         };
-        Self { topics, requested: config.run.max_records, ledger }
+        Self { topics, requested: config.run.max_records, tally }
     }
 }
 
 impl life::Account for Account {
     fn report(&self, verdict: &Verdict) -> Report {
-        let consume::Counts { records, bytes, elapsed } = self.ledger.counts();
+        let consume::Counts { records, bytes, elapsed } = self.tally.counts();
         let seconds = elapsed.as_secs_f64();
         let rate = if seconds > 0.0 { records as f64 / seconds } else { 0.0 };
         let outcome = Outcome {
@@ -54,12 +54,12 @@ impl life::Account for Account {
             records_per_second: rate.round() as u64,
         };
         let rows = vec![("records", records.to_string()), ("bytes", outcome.bytes.to_string())];
-        Report::new(&outcome, rows, verdict)
+        Report::new("report", &outcome, rows, verdict)
     }
 
     fn undone(&self) -> Option<String> {
         // Even when all was read: then the offsets are not committed, or the group was not left.
-        let records = self.ledger.counts().records;
+        let records = self.tally.counts().records;
         Some(match self.requested {
             Some(requested) => format!("{records} of {requested} records read"),
             None => format!("{records} records read"),

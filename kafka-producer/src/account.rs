@@ -6,19 +6,19 @@ use common::exit::Exit;
 use common::kafka::promises::Guarantees;
 use common::life::{self, Farewell};
 use common::report::Report;
+use common::text::epoch_us;
 use common::verdict::Verdict;
 
 use crate::config::Config;
-use crate::ledger::{Counts, Ledger};
 use crate::pushed::RunPushes;
-use crate::report::Outcome;
+use crate::report::{Identity, Outcome};
+use crate::tally::{Counts, Tally};
 
-/// The ledger of a run with what its report says beside the counts.
+/// The tally of a run with what its report says beside the counts.
 pub struct Account {
-    run_id: String,
-    topic: String,
+    identity: Identity,
     guarantees: Guarantees,
-    ledger: Arc<Ledger>,
+    tally: Arc<Tally>,
     pushes: Option<RunPushes>,
     /// What the report said: work that was left behind may go on counting.
     reported: Mutex<Option<Counts>>,
@@ -26,29 +26,42 @@ pub struct Account {
 
 impl Account {
     /// The account of a run that begins.
-    pub fn new(config: &Config, ledger: Arc<Ledger>, pushes: Option<RunPushes>) -> Self {
+    pub fn new(config: &Config, tally: Arc<Tally>, pushes: Option<RunPushes>) -> Self {
         let guarantees = Guarantees::of(&config.weakened);
-        let (run_id, topic) = (config.run_id.clone(), config.topic.clone());
-        Self { run_id, topic, guarantees, ledger, pushes, reported: Mutex::default() }
+        let identity = Identity {
+            run_id: config.run_id.clone(),
+            topic: config.topic.clone(),
+            attempt: config.stamp.as_ref().map(|stamp| stamp.attempt().to_owned()),
+            started: rfc3339(epoch_us() / 1000),
+            share: config.share,
+            messages: config.messages,
+        };
+        Self { identity, guarantees, tally, pushes, reported: Mutex::default() }
     }
 }
 
 impl life::Account for Account {
     fn report(&self, verdict: &Verdict) -> Report {
-        let counts = self.ledger.close();
+        let counts = self.tally.close();
         *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts.clone());
-        let outcome = Outcome::new(&self.run_id, &self.topic, counts);
+        let outcome = Outcome::new(&self.identity, counts);
         outcome.with(&self.guarantees).report(verdict)
     }
 
     fn undone(&self) -> Option<String> {
-        self.ledger.close().undone()
+        self.tally.close().undone()
     }
 
     fn farewell(&self, exit: Exit) -> Option<Farewell> {
         let pushes = self.pushes.as_ref()?;
         let reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let counts = reported.unwrap_or_else(|| self.ledger.close());
+        let counts = reported.unwrap_or_else(|| self.tally.close());
         Some(pushes.finish(&counts, exit))
     }
+}
+
+/// A time in milliseconds since 1970, for people.
+fn rfc3339(milliseconds: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(milliseconds).unwrap_or_default();
+    format!("{time:.3}")
 }

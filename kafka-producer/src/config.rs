@@ -12,6 +12,7 @@ use common::kafka::{self, defaults};
 use common::pushgateway::Gateway;
 use common::stamp;
 use common::telemetry;
+use ledger::Share;
 
 use crate::args::{Compression, InputFormat, Payload, ReportFormat, RunArgs, SECRETS};
 use crate::source::{Input, KeySpec, LineFormat, MAX_MESSAGE_BYTES, PayloadKind, Spec, ValueSpec, can_wait};
@@ -29,27 +30,6 @@ const QUEUE_KBYTES: usize = 32 * 1024;
 const QUEUE_PROPERTY: &str = "queue.buffering.max.kbytes";
 /// Messages that wait in the client: with 100-byte messages as much memory as [`QUEUE_KBYTES`] of larger ones.
 const QUEUE_MESSAGES: usize = 50_000;
-
-/// Which part of the run is this process's: numbers `index`, `index + count`, `index + 2 * count`, ...
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
-    /// From 0.
-    pub index: u64,
-    /// How many processes there are, 1 or more.
-    pub count: u64,
-}
-
-impl Share {
-    /// How many of `total` messages are this process's.
-    pub fn of(self, total: u64) -> u64 {
-        (total + self.count - 1 - self.index) / self.count
-    }
-
-    /// The number in the whole run of this process's message number `nth`.
-    pub fn sequence(self, nth: u64) -> u64 {
-        self.index + nth * self.count
-    }
-}
 
 /// A run, checked.
 pub struct Config {
@@ -368,25 +348,6 @@ fn check_transaction_length(args: &RunArgs, messages: Option<u64>, problems: &mu
             problems.add(format!(
                 "--transactional-id: {messages} messages at --rate {rate} take {seconds:.0} s, longer than the transaction may last"
             ));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Share;
-
-    #[test]
-    fn shares_add_up_without_gap_or_overlap() {
-        for (total, count) in [(0, 1), (1, 3), (20, 6), (1000, 7), (5, 8)] {
-            let mut seen = vec![0; total as usize];
-            for index in 0..count {
-                let share = Share { index, count };
-                for nth in 0..share.of(total) {
-                    seen[share.sequence(nth) as usize] += 1;
-                }
-            }
-            assert!(seen.iter().all(|times| *times == 1), "{total} over {count}: {seen:?}");
         }
     }
 }

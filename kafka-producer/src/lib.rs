@@ -1,6 +1,6 @@
 //! `kafka-producer`: publishes a number of messages and says honestly what became of each.
 //!
-//! The data flow: `args` (as typed) → `config` (checked) → `source` → `publish` → `ledger` → `report` → exit code.
+//! The data flow: `args` (as typed) → `config` (checked) → `source` → `publish` → `tally` → `report` → exit code.
 #![forbid(unsafe_code)]
 
 mod account;
@@ -8,7 +8,6 @@ pub mod args;
 pub mod config;
 mod context;
 mod dry_run;
-mod ledger;
 pub mod metrics;
 mod progress;
 pub mod publish;
@@ -16,6 +15,7 @@ pub mod pushed;
 pub mod report;
 pub mod source;
 mod stop;
+mod tally;
 pub mod traces;
 
 use std::io::IsTerminal;
@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clap::{ArgMatches, FromArgMatches};
 use common::args::{Given, LogArgs};
 use common::config::{Layers, Problems, SecretVariable};
 use common::health::Health;
@@ -35,12 +36,12 @@ use common::telemetry::Tracer;
 use account::Account;
 use args::{ReportFormat, RunArgs};
 use config::Config;
-use ledger::Ledger;
 use metrics::ProducerMetrics;
 use publish::Publisher;
 use pushed::RunPushes;
 use source::{Source, SourceError};
 use stop::Stop;
+use tally::Tally;
 
 /// The program's name.
 pub const NAME: &str = "kafka-producer";
@@ -64,6 +65,10 @@ impl life::Program for Producer {
 
     fn command(version: String) -> clap::Command {
         args::command(version)
+    }
+
+    fn args(_: Option<&str>, flags: &ArgMatches) -> Result<RunArgs, clap::Error> {
+        RunArgs::from_arg_matches(flags)
     }
 
     fn log(args: &RunArgs) -> &LogArgs {
@@ -107,15 +112,15 @@ impl life::Program for Producer {
 
     fn start(config: Config, parts: Parts<ProducerMetrics>) -> Result<Job, String> {
         let Parts { client, metrics, health, shutdown, tracer } = parts;
-        let ledger = Ledger::new(metrics.clone(), config.own_messages()).map_err(|error| error.to_string())?;
-        let ledger = Arc::new(ledger);
+        let tally = Tally::new(metrics.clone(), config.own_messages()).map_err(|error| error.to_string())?;
+        let tally = Arc::new(tally);
         let stop = Stop::new(shutdown, config.timeout, config.drain_timeout);
         // What only shows is no run.
         let gateway = config.gateway.as_ref().filter(|_| !config.dry_run);
         let pushes = gateway.map(|gateway| RunPushes::start(gateway, &config)).transpose()?;
-        let account = Account::new(&config, Arc::clone(&ledger), pushes);
+        let account = Account::new(&config, Arc::clone(&tally), pushes);
         let account = (!config.dry_run).then(|| Arc::new(account) as Arc<dyn life::Account>);
-        let work = Work { config, client, ledger, metrics, health, stop, tracer };
+        let work = Work { config, client, tally, metrics, health, stop, tracer };
         Ok(Job { account, routes: Default::default(), run: Box::new(move |finish| work.run(finish)) })
     }
 }
@@ -124,7 +129,7 @@ impl life::Program for Producer {
 struct Work {
     config: Config,
     client: Arc<ClientState>,
-    ledger: Arc<Ledger>,
+    tally: Arc<Tally>,
     metrics: ProducerMetrics,
     health: Health,
     stop: Stop,
@@ -133,8 +138,8 @@ struct Work {
 
 impl Work {
     fn run(mut self, finish: Finish) {
-        let (client, ledger) = (Arc::clone(&self.client), Arc::clone(&self.ledger));
-        let patience = patience(client, ledger, self.health.clone(), self.stop.clone());
+        let (client, tally) = (Arc::clone(&self.client), Arc::clone(&self.tally));
+        let patience = patience(client, tally, self.health.clone(), self.stop.clone());
         let mut source = match Source::open(&self.config.spec, Arc::clone(&patience)) {
             Ok(source) => source,
             Err(SourceError::Stopped) if self.config.dry_run => {
@@ -152,7 +157,7 @@ impl Work {
         let mut client = None;
         let verdict = {
             let total = self.config.own_messages();
-            let _progress = progress::Progress::start(Arc::clone(&self.ledger), self.metrics.clone(), total);
+            let _progress = progress::Progress::start(Arc::clone(&self.tally), self.metrics.clone(), total);
             self.publisher().run(&mut client, &mut source)
         };
         finish.with(verdict);
@@ -164,7 +169,7 @@ impl Work {
         Publisher {
             config: &self.config,
             client: Arc::clone(&self.client),
-            ledger: Arc::clone(&self.ledger),
+            tally: Arc::clone(&self.tally),
             metrics: &self.metrics,
             health: &self.health,
             stop: self.stop.clone(),
@@ -174,12 +179,12 @@ impl Work {
 }
 
 /// Whether to go on waiting for the input. To wait is progress, as long as nobody wants the run to end.
-fn patience(client: Arc<ClientState>, ledger: Arc<Ledger>, health: Health, stop: Stop) -> source::Patience {
+fn patience(client: Arc<ClientState>, tally: Arc<Tally>, health: Health, stop: Stop) -> source::Patience {
     Arc::new(move || {
         health.progress();
         let now = Instant::now();
-        let refused = client.has_refusal() || ledger.has_refusal();
-        !refused && !stop.requested(now) && ledger.silence(now) < publish::SILENCE
+        let refused = client.has_refusal() || tally.has_refusal();
+        !refused && !stop.requested(now) && tally.silence(now) < publish::SILENCE
     })
 }
 
@@ -197,11 +202,11 @@ mod tests {
             Program { program: "test", version: "1", librdkafka: String::new(), features: String::new(), openssl: "3" };
         let registered = metrics::register(&program).unwrap();
         let client = Arc::new(ClientState::new("topic test".to_owned(), registered.client, None));
-        let ledger = Arc::new(Ledger::new(registered.producer, None).unwrap());
+        let tally = Arc::new(Tally::new(registered.producer, None).unwrap());
         let health = Health::new(Duration::from_millis(200), "starting");
         let shutdown = Shutdown::new();
         let stop = Stop::new(shutdown.clone(), None, Duration::ZERO);
-        let goes_on = patience(client, ledger, health.clone(), stop);
+        let goes_on = patience(client, tally, health.clone(), stop);
         while health.live().is_ok() {
             std::thread::yield_now();
         }

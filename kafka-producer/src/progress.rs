@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::ledger::Ledger;
 use crate::metrics::ProducerMetrics;
+use crate::tally::Tally;
 
 /// Between two looks at the counts.
 const LOOK: Duration = Duration::from_millis(200);
@@ -26,7 +26,7 @@ pub struct Progress {
 
 impl Progress {
     /// Starts to show progress towards `total`, if it is known.
-    pub fn start(ledger: Arc<Ledger>, metrics: ProducerMetrics, total: Option<u64>) -> Self {
+    pub fn start(tally: Arc<Tally>, metrics: ProducerMetrics, total: Option<u64>) -> Self {
         let (end, over) = channel::<()>();
         let (alive, ended) = channel::<()>();
         let show = move || {
@@ -34,7 +34,7 @@ impl Progress {
             let bar = bar(total);
             let mut line = Instant::now();
             while let Err(RecvTimeoutError::Timeout) = over.recv_timeout(LOOK) {
-                let counts = ledger.counts();
+                let counts = tally.counts();
                 let in_flight = counts.in_flight;
                 metrics.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
                 if let Some(bar) = &bar {

@@ -10,8 +10,8 @@ use common::text::epoch_us;
 
 use crate::NAME;
 use crate::config::Config;
-use crate::ledger::Counts;
 use crate::metrics::PREFIX;
+use crate::tally::Counts;
 
 const START: (&str, &str) = ("last_start_timestamp_seconds", "When the last run started, in seconds since 1970");
 const COMPLETION: (&str, &str) =

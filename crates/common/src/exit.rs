@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All messages acknowledged, or a clean stop. The Job is complete.
     Ok = 0,
-    /// Some messages not acknowledged, fewer records than asked, or a drain deadline missed. Retried.
+    /// Some messages not acknowledged, fewer records than asked, a drain deadline missed, or an audit without proof. Retried.
     Incomplete = 1,
     /// Usage or configuration. A retry cannot help.
     Usage = 2,
@@ -65,7 +65,7 @@ impl Exit {
     pub const fn meaning(self) -> &'static str {
         match self {
             Exit::Ok => "all acknowledged, or a clean stop",
-            Exit::Incomplete => "some messages not acknowledged, or a drain deadline missed",
+            Exit::Incomplete => "some messages not acknowledged, a drain deadline missed, or an audit without proof",
             Exit::Usage => "usage or configuration (all problems are listed)",
             Exit::Unreachable => "no broker reachable in time",
             Exit::Refused => "refused by the broker: login, rights, unknown topic, message too large",

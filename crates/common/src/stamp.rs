@@ -79,6 +79,11 @@ impl Writer {
         Self { prefix: buffer.len(), buffer, attempt: between }
     }
 
+    /// The attempt, as it stands in each stamp.
+    pub fn attempt(&self) -> &str {
+        std::str::from_utf8(&self.attempt[1..9]).unwrap_or_default()
+    }
+
     /// The stamp of one message. A time before 1970 becomes 1970.
     pub fn write(&mut self, seq: u64, sent_us: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> &[u8] {
         let mut number = itoa::Buffer::new();
@@ -198,6 +203,7 @@ mod tests {
         let checksum = crc32c::crc32c(b"\xc0\x00\x00\x00");
         let expected = format!("1;a run;0;0;0badcafe;{checksum:08x}");
         assert_eq!(writer.write(0, -5, None, None), expected.as_bytes());
+        assert_eq!(writer.attempt(), "0badcafe");
         // The check value that the algorithm is known by.
         assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);
     }

@@ -103,7 +103,7 @@ impl<S: Sink> Poller<'_, S> {
         match self.sink.flush() {
             Ok(()) => {
                 self.group.partitions.mark_written();
-                self.deps.ledger.flushed(self.taken.0, self.taken.1);
+                self.deps.tally.flushed(self.taken.0, self.taken.1);
                 Ok(())
             }
             Err(Fault::Skip(why)) => {
@@ -122,7 +122,7 @@ impl<S: Sink> Poller<'_, S> {
                     "its partitions are revoked, other members read it again: {why}"
                 );
                 self.sink.discard();
-                let counts = self.deps.ledger.counts();
+                let counts = self.deps.tally.counts();
                 self.taken = (counts.records, counts.bytes);
                 self.group.roll_back().map_err(End::Failed)
             }

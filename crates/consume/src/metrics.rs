@@ -20,6 +20,8 @@ pub struct LoopMetrics {
     pub lag: Lag,
     /// Records that retention deleted before they were read.
     pub skipped: IntCounterVec,
+    /// Records logged again, of each partition.
+    pub repeated: IntCounterVec,
     /// Batches that failed their checksum.
     pub corrupt: IntCounterVec,
     /// Changes of the assignment.
@@ -54,6 +56,11 @@ impl LoopMetrics {
             skipped: metrics.counter_vec(
                 "skipped_records_total",
                 "Records that retention deleted before they were read: from the offset to read next to the log's start",
+                &place,
+            )?,
+            repeated: metrics.counter_vec(
+                "repeated_records_total",
+                "Records logged again: at or below the highest offset that this process has logged",
                 &place,
             )?,
             corrupt: metrics.counter_vec(

@@ -9,11 +9,11 @@ use common::shutdown::{Shutdown, Signal};
 use common::verdict::Verdict;
 
 use crate::group::Group;
-use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::metrics::LoopMetrics;
 use crate::settings::Settings;
 use crate::sink::Sink;
+use crate::tally::Tally;
 
 /// What the loop needs beside its settings.
 pub struct Deps {
@@ -26,7 +26,7 @@ pub struct Deps {
     /// Signals.
     pub shutdown: Shutdown,
     /// What was read.
-    pub ledger: Arc<Ledger>,
+    pub tally: Arc<Tally>,
 }
 
 /// Why the loop ended.
@@ -78,7 +78,7 @@ impl<'a, S: Sink> Poller<'a, S> {
         match end {
             End::Done | End::Closed => Verdict::ok(),
             End::Signal(signal) if self.limits.is_one_shot() => {
-                let share = self.limits.share(self.deps.ledger.counts().records);
+                let share = self.limits.share(self.deps.tally.counts().records);
                 Verdict::new(signal.exit(), format!("{}: {share}", signal.name()))
             }
             End::Signal(_) => Verdict::ok(),
@@ -86,10 +86,22 @@ impl<'a, S: Sink> Poller<'a, S> {
         }
     }
 
+    /// What is done with the records.
+    pub fn sink(&self) -> &S {
+        &self.sink
+    }
+
     /// Tells the sink of a commit that was answered.
     pub(crate) fn tell_commit(&mut self) {
         if let Some(commit) = self.group.take_commit() {
             self.sink.committed(&commit);
+        }
+    }
+
+    /// Tells the sink what became of partitions.
+    fn tell_news(&mut self) {
+        for news in self.group.take_news() {
+            self.sink.told(&news);
         }
     }
 
@@ -105,6 +117,7 @@ impl<'a, S: Sink> Poller<'a, S> {
             let now = Instant::now();
             self.group.tend(now).map_err(End::Failed)?;
             self.tell_commit();
+            self.tell_news();
             self.watch(now, is_dry)?;
             if let Some(end) = self.limit(now) {
                 return Ok(end);

@@ -1,5 +1,6 @@
 //! What a run reads and when it ends, as plain data.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use common::config::Properties;
@@ -15,12 +16,12 @@ pub enum Subscription {
         /// The group's name.
         group: String,
     },
-    /// These partitions, outside any group.
+    /// Partitions of a topic, outside any group.
     Partitions {
         /// The topic.
         topic: String,
-        /// Its partitions.
-        partitions: Vec<i32>,
+        /// Its partitions; `None`: all that it has at the start.
+        partitions: Option<Vec<i32>>,
     },
 }
 
@@ -72,6 +73,8 @@ pub struct Settings {
     pub subscription: Subscription,
     /// Where the first assignment of this process starts.
     pub from: Start,
+    /// Partitions that start at these offsets instead: a run that goes on where another one ended.
+    pub positions: HashMap<i32, i64>,
     /// What to do about an offset that does not exist.
     pub reset: Reset,
     /// Which records of transactions are read.

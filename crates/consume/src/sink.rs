@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use common::kafka::native::{Headers, Message};
+use common::kafka::native::{Headers, Message, TopicPartition};
 use common::stamp::{self, Stamp};
 use common::telemetry::traceparent::{TRACEPARENT, trace_id};
 use common::verdict::Verdict;
@@ -101,6 +101,29 @@ pub struct Commit {
     pub result: Result<(), RDKafkaErrorCode>,
 }
 
+/// What became of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It is read from now on.
+    Assigned {
+        /// The topic's name and the partition's number.
+        place: TopicPartition,
+        /// The offset that it is read from; `None` where only the brokers know.
+        start: Option<i64>,
+        /// Where its log starts, if that was asked for.
+        earliest: Option<i64>,
+        /// Where a one-shot run ends.
+        end: Option<i64>,
+    },
+    /// Retention deleted so many records before they were read.
+    Skipped {
+        /// The topic's name and the partition's number.
+        place: TopicPartition,
+        /// How many.
+        records: u64,
+    },
+}
+
 /// What is done with records. Offsets are committed only for records whose flush succeeded.
 ///
 /// The loop calls all of it on one thread: [`Sink::record`] for each record, and [`Sink::flush`] when the sink is full or
@@ -111,6 +134,9 @@ pub trait Sink {
 
     /// A commit was answered. It covers what was flushed before it was sent.
     fn committed(&mut self, _commit: &Commit) {}
+
+    /// Something became of a partition, before its next record.
+    fn told(&mut self, _news: &News) {}
 
     /// Takes a record.
     ///

@@ -55,8 +55,8 @@ impl<S: Sink> Poller<'_, S> {
             return None;
         }
         let progress = Progress {
-            records: self.deps.ledger.counts().records,
-            elapsed: self.deps.ledger.elapsed(),
+            records: self.deps.tally.counts().records,
+            elapsed: self.deps.tally.elapsed(),
             at_end: self.sink.is_empty() && self.group.is_at_end(),
             assigned: self.group.has_joined(),
             contact: self.deps.client.has_contact(),

@@ -14,7 +14,7 @@ use common::metrics::{ClientMetrics, Metrics, Program};
 use common::shutdown::Shutdown;
 use common::verdict::Verdict;
 use consume::{
-    Deps, FIXED, Fault, Ledger, LoopMetrics, Poller, Record, Reset, Settings, Sink, Start, Stop, Subscription,
+    Deps, FIXED, Fault, LoopMetrics, Poller, Record, Reset, Settings, Sink, Start, Stop, Subscription, Tally,
 };
 use testbed::mock::Mock;
 use testbed::records::{self, NewRecord};
@@ -95,6 +95,7 @@ fn run(mock: &Mock, record: (i64, Vec<Fault>), flush: Vec<Fault>) -> (Verdict, K
         reset: Reset::Earliest,
         isolation: Isolation::ReadCommitted,
         max_records: None,
+        positions: Default::default(),
         exit_at_end: true,
         timeout: Some(Duration::from_secs(30)),
         commit_interval: Duration::from_millis(100),
@@ -111,7 +112,7 @@ fn run(mock: &Mock, record: (i64, Vec<Fault>), flush: Vec<Fault>) -> (Verdict, K
         metrics: LoopMetrics::new(&mut metrics).unwrap(),
         health: Health::new(Duration::from_secs(60), "starting"),
         shutdown: Shutdown::new(),
-        ledger: Arc::new(Ledger::new()),
+        tally: Arc::new(Tally::new()),
     };
     let verdict = Poller::new(&settings, sink, deps).unwrap().run();
     let kept = std::mem::take(&mut *kept.lock().unwrap());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use common::health::Health;
 use common::metrics::Program;
-use consume::{Board, Ledger, Standing};
+use consume::{Board, Standing, Tally};
 use jiff::Timestamp;
 use prometheus::{Histogram, Registry};
 
@@ -30,7 +30,7 @@ pub struct Source {
     /// From sending to logging.
     pub latency: Histogram,
     /// What was read.
-    pub ledger: Arc<Ledger>,
+    pub tally: Arc<Tally>,
     /// Partitions and rebalances.
     pub board: Arc<Board>,
     /// The last five minutes.
@@ -53,7 +53,7 @@ impl Source {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            let (records, latency) = (self.ledger.counts().records, Buckets::of(&self.latency));
+            let (records, latency) = (self.tally.counts().records, Buckets::of(&self.latency));
             self.history().sample(Instant::now(), records, latency, self.board.partitions());
         }
     }
@@ -61,7 +61,7 @@ impl Source {
     /// Everything, now.
     pub fn facts(&self) -> Facts {
         let series = Series::of(&self.registry, self.prefix);
-        let counts = self.ledger.counts();
+        let counts = self.tally.counts();
         let mut partitions = self.partitions(&series);
         let assigned_partitions = partitions.len();
         let known: Vec<i64> = partitions.iter().filter_map(|partition| partition.lag_records).collect();

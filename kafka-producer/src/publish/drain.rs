@@ -66,14 +66,14 @@ impl Publisher<'_> {
             client.await_reports(((now - began) / 8).clamp(PAUSE, LONGEST));
         };
         if all_back {
-            if self.ledger.fatal()
+            if self.tally.fatal()
                 && let Some(fatal) = producer.client().fatal_error()
             {
                 end = End::Failed(self.fatal(fatal));
             }
             return Ended { end, why: None, deadline };
         }
-        let silent = self.ledger.silence(Instant::now()) >= self.away();
+        let silent = self.tally.silence(Instant::now()) >= self.away();
         let why = match end {
             End::Silence => Some(self.why_not_acknowledged(producer)),
             End::Deadline if silent => Some(self.why_not_acknowledged(producer)),

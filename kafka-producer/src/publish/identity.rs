@@ -88,7 +88,7 @@ impl Identity {
 impl Publisher<'_> {
     /// The verdict, or a worse one where messages that were acknowledged are gone.
     pub(super) fn check_identity(&self, identity: &mut Identity, verdict: Verdict) -> Verdict {
-        let delivered = self.ledger.counts().delivered;
+        let delivered = self.tally.counts().delivered;
         if delivered == 0 || !matches!(verdict.exit, Exit::Ok | Exit::Incomplete) {
             return verdict;
         }

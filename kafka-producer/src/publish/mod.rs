@@ -21,10 +21,10 @@ use common::verdict::Verdict;
 
 use crate::config::Config;
 use crate::context::{Context, Deliveries};
-use crate::ledger::Ledger;
 use crate::metrics::ProducerMetrics;
 use crate::source::Source;
 use crate::stop::Stop;
+use crate::tally::Tally;
 use crate::traces::Traces;
 pub use client::Client;
 use identity::Identity;
@@ -43,7 +43,7 @@ pub struct Publisher<'a> {
     /// Connections and refusals.
     pub client: Arc<ClientState>,
     /// The counts.
-    pub ledger: Arc<Ledger>,
+    pub tally: Arc<Tally>,
     /// Metrics of the loop itself.
     pub metrics: &'a ProducerMetrics,
     /// Told of progress.
@@ -83,8 +83,9 @@ impl Publisher<'_> {
     pub fn run(&self, kept: &mut Option<Client>, source: &mut Source) -> Verdict {
         let traces = self.tracer.map(|tracer| Traces::new(tracer.clone(), self.config));
         let deliveries = Deliveries {
-            ledger: Arc::clone(&self.ledger),
+            tally: Arc::clone(&self.tally),
             traces: traces.as_ref().map(|traces| Arc::clone(&traces.open)),
+            share: self.config.share,
         };
         let context = Context::new(Arc::clone(&self.client), deliveries);
         let client = match Client::start(context, self.config) {
@@ -106,14 +107,14 @@ impl Publisher<'_> {
             run_id = self.config.run_id,
             "publishing starts"
         );
-        self.ledger.begin();
+        self.tally.begin();
         let end = self.send_all(client, source, traces);
         let all_sent = matches!(end, End::Done);
         let mut ended = self.drain(client, end);
         if self.config.transactional {
             self.end_transaction(&client.producer, &mut ended, all_sent);
         }
-        self.ledger.end();
+        self.tally.end();
         let verdict = self.verdict(ended);
         self.check_identity(&mut identity, verdict)
     }
@@ -126,7 +127,7 @@ impl Publisher<'_> {
         if self.stop.overdue(now) {
             return Some(End::Deadline);
         }
-        if self.ledger.has_refusal() || self.client.has_refusal() {
+        if self.tally.has_refusal() || self.client.has_refusal() {
             return self.refused().map(End::Failed);
         }
         None
@@ -134,10 +135,10 @@ impl Publisher<'_> {
 
     /// Looked at wherever the loop waits; silence builds up nowhere else.
     fn reason_to_end_waiting(&self, now: Instant) -> Option<End> {
-        self.reason_to_end(now).or_else(|| (self.ledger.silence(now) >= SILENCE).then_some(End::Silence))
+        self.reason_to_end(now).or_else(|| (self.tally.silence(now) >= SILENCE).then_some(End::Silence))
     }
 
     fn refused(&self) -> Option<Verdict> {
-        self.ledger.refused().or_else(|| self.client.refused())
+        self.tally.refused().or_else(|| self.client.refused())
     }
 }

@@ -25,7 +25,7 @@ impl Publisher<'_> {
     /// Sends message after message until there are no more, or a reason to end.
     pub(super) fn send_all(&self, client: &Client, source: &mut Source, mut traces: Option<Traces>) -> End {
         let limit = self.config.own_messages();
-        let started = self.ledger.started;
+        let started = self.tally.started;
         let began = Instant::now();
         let mut message = Message::default();
         let mut clock = Clock::new();
@@ -43,7 +43,7 @@ impl Publisher<'_> {
             match source.fill(sequence, &mut clock, &mut message) {
                 Ok(Filled::Message) => {}
                 Ok(Filled::End) => {
-                    self.ledger.request_no_more(nth);
+                    self.tally.request_no_more(nth);
                     break;
                 }
                 // Only silence can end while it is looked at again.
@@ -51,13 +51,14 @@ impl Publisher<'_> {
                 Err(error) => return End::Failed(Verdict::new(Exit::Usage, with_causes(&error))),
             }
             if limit.is_none() {
-                self.ledger.request(nth + 1);
+                self.tally.request(nth + 1);
             }
             let sent = due.unwrap_or(clock.now()).saturating_duration_since(started).as_micros() as usize;
             let traced = traces.as_mut().map(|traces| traces.begin(&message, sent));
             let header = traced.as_ref().and_then(|traced| traced.header.as_ref());
             let headers = envelope.wrap(sequence, clock.us(), &message, header.map(<[u8; BYTES]>::as_slice));
-            if let Err(end) = self.send(client, &message, headers, traced.map_or(sent, |traced| traced.opaque)) {
+            let opaque = traced.map_or(sent, |traced| traced.opaque);
+            if let Err(end) = self.send(client, nth, &message, headers, opaque) {
                 return end;
             }
             if nth % SERVE_EVERY == 0 {
@@ -72,7 +73,14 @@ impl Publisher<'_> {
     }
 
     /// Hands one message over. A full queue holds it up, never drops it. What librdkafka does not take is noted as unsent.
-    fn send(&self, client: &Client, message: &Message, headers: Option<OwnedHeaders>, sent: usize) -> Result<(), End> {
+    fn send(
+        &self,
+        client: &Client,
+        nth: u64,
+        message: &Message,
+        headers: Option<OwnedHeaders>,
+        sent: usize,
+    ) -> Result<(), End> {
         let topic = self.config.topic.as_str();
         let mut record: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(topic, sent);
         record.key = message.key();
@@ -82,12 +90,12 @@ impl Publisher<'_> {
         record.headers = headers;
         let mut waited = false;
         loop {
-            self.ledger.hand_over();
+            self.tally.hand_over();
             let Err((error, again)) = client.producer.send(record) else { return Ok(()) };
             let code = code(&error).unwrap_or(RDKafkaErrorCode::Unknown);
             match code {
                 RDKafkaErrorCode::QueueFull => {
-                    self.ledger.hand_back();
+                    self.tally.hand_back();
                     if !waited {
                         waited = true;
                         self.metrics.queue_full.inc();
@@ -103,18 +111,18 @@ impl Publisher<'_> {
                 code => {
                     client.producer.context().handler.give_up(again.delivery_opaque, code);
                     if let (RDKafkaErrorCode::Fatal, Some(fatal)) = (code, client.producer.client().fatal_error()) {
-                        self.ledger.hand_back();
+                        self.tally.hand_back();
                         return Err(End::Failed(self.fatal(fatal)));
                     }
                     let partition = message.partition.or(self.config.partition).unwrap_or(-1);
-                    self.ledger.not_taken(code, topic, partition);
+                    self.tally.not_taken(nth, code, topic, partition);
                     // Only metadata tell a number that is out of range from a partition that has no leader for now.
                     if code == RDKafkaErrorCode::UnknownPartition
-                        && self.ledger.refused_message().is_none()
+                        && self.tally.refused_message().is_none()
                         && let Known::Partitions(count) = topic::ask(client.producer.client(), topic)
                         && let Err(refusal) = topic::check_partition(topic, count, partition)
                     {
-                        self.ledger.refuse_message(refusal);
+                        self.tally.refuse_message(refusal);
                     }
                     return Ok(());
                 }
@@ -131,7 +139,7 @@ impl Publisher<'_> {
             }
             match due {
                 Some(due) if due > now => {
-                    if self.ledger.silence(now) >= SILENCE {
+                    if self.tally.silence(now) >= SILENCE {
                         return Err(End::Silence);
                     }
                     self.health.progress();

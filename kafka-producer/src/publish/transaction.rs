@@ -45,19 +45,19 @@ impl Publisher<'_> {
             }
         }
         producer.begin_transaction().map_err(|error| self.transaction_failure("begin", &error))?;
-        self.ledger.begin_transaction();
+        self.tally.begin_transaction();
         Ok(())
     }
 
     /// Commits when every message was acknowledged, else aborts: then nothing counts as delivered. A signal that came when all
     /// was acknowledged does not undo the work.
     pub(super) fn end_transaction(&self, producer: &BaseProducer<Context>, ended: &mut Ended, all_sent: bool) {
-        let counts = self.ledger.counts();
+        let counts = self.tally.counts();
         if !all_sent || counts.delivered < counts.requested {
             return self.abort(producer, ended.deadline);
         }
         match self.commit(producer) {
-            Ok(()) => self.ledger.commit(),
+            Ok(()) => self.tally.commit(),
             Err(failure) if matches!(ended.end, End::Signal) => ended.why = Some(failure),
             Err(failure) => ended.end = End::Failed(failure),
         }

@@ -17,9 +17,9 @@ const ANSWER: Duration = Duration::from_secs(1);
 impl Publisher<'_> {
     /// The first that applies: wrong input, interrupted, refused, unreachable, incomplete. All acknowledged is well in any case.
     pub(super) fn verdict(&self, ended: Ended) -> Verdict {
-        let Some(undone) = self.ledger.close().undone() else { return Verdict::ok() };
+        let Some(undone) = self.tally.close().undone() else { return Verdict::ok() };
         let Ended { end, why, .. } = ended;
-        let refused = || self.refused().or_else(|| self.ledger.refused_message());
+        let refused = || self.refused().or_else(|| self.tally.refused_message());
         match end {
             End::Failed(failure) if failure.exit == Exit::Usage => failure,
             End::Signal => self.signalled(&with_why(undone, why.as_ref())),
@@ -40,7 +40,7 @@ impl Publisher<'_> {
 
     /// The verdict on a run that nobody wants to begin any more.
     pub fn stopped_early(&self) -> Verdict {
-        let undone = self.ledger.close().undone().unwrap_or_default();
+        let undone = self.tally.close().undone().unwrap_or_default();
         match self.stop.shutdown.requested() {
             Some(_) => self.signalled(&undone),
             None => Verdict::new(Exit::Incomplete, format!("--timeout: {undone}")),

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Code};
+use serde_json::{Value, json};
 use testbed::mock::Mock;
 use testbed::ports;
 use testbed::process::{Process, Signal};
@@ -19,6 +20,13 @@ fn assert_holds_each_once(cluster: &Cluster, count: usize) {
     let mut values: Vec<usize> = cluster.values().iter().map(|value| value.parse().unwrap()).collect();
     values.sort_unstable();
     assert_eq!(values, (0..count).collect::<Vec<_>>());
+}
+
+/// The numbers of messages that a report calls not acknowledged; it must know all of them.
+fn unacknowledged(report: &Value) -> Vec<u64> {
+    assert_eq!(report.get("unacknowledged_cut"), None, "{report}");
+    let ranges: Vec<(u64, u64)> = serde_json::from_value(report["unacknowledged"].clone()).unwrap();
+    ranges.into_iter().flat_map(|(first, last)| first..=last).collect()
 }
 
 fn lines(numbers: std::ops::Range<usize>) -> String {
@@ -163,6 +171,8 @@ fn a_signal_delivers_what_is_in_flight_and_reports_the_rest() {
         assert_says(text(&report, "message"), &[name, "of 10,000,000 messages acknowledged"]);
         cluster.mock.round_trip_time_of_all(Duration::ZERO).unwrap();
         assert_eq!(cluster.sequences(), (0..delivered).collect::<Vec<_>>(), "what is reported is what is there");
+        assert_eq!(report["unacknowledged"], json!([[delivered, 9_999_999]]));
+        assert_eq!((&report["total"], report.get("unacknowledged_cut")), (&10_000_000.into(), None));
     }
 }
 
@@ -221,6 +231,8 @@ fn messages_that_the_broker_finds_too_large_fail_and_the_others_are_delivered() 
     assert!(delivered > 0 && failed > 0 && number(&report, "unsent") == 0, "{outcome}");
     assert_eq!(report["errors"]["MessageSizeTooLarge"], failed);
     assert_eq!(cluster.count(), delivered);
+    let there = cluster.sequences();
+    assert_eq!(unacknowledged(&report), (0..100).filter(|seq| !there.contains(seq)).collect::<Vec<_>>());
     assert_says(text(&report, "message"), &["max.message.bytes", "batch.size"]);
 }
 
@@ -232,6 +244,7 @@ fn a_message_over_the_clients_own_limit_is_unsent_and_the_others_are_delivered()
     assert_eq!(["requested", "delivered", "failed", "unsent"].map(|field| number(&report, field)), [3, 2, 0, 1]);
     assert_eq!(report["errors"]["MessageSizeTooLarge"], 1);
     assert_eq!(cluster.values(), ["small", "small"]);
+    assert_eq!((unacknowledged(&report), &report["total"]), (vec![1], &3.into()));
 }
 
 #[test]
@@ -281,6 +294,7 @@ fn what_the_broker_rejected_was_transmitted_and_what_no_leader_took_was_not() {
         let report = report(&outcome, 1);
         let counts = ["requested", "delivered", all, none].map(|field| number(&report, field));
         assert_eq!(counts, [10, 0, 10, 0], "all {all}: {outcome}");
+        assert_eq!(unacknowledged(&report), (0..10).collect::<Vec<_>>(), "{all}");
         let message = text(&report, "message");
         assert_says(message, &["--timeout: 0 of 10 messages acknowledged"]);
         assert!(!message.contains("can be reached"), "the brokers answer: {message}");
@@ -308,6 +322,8 @@ fn what_was_rejected_once_and_waits_for_its_next_attempt_is_not_unsent() {
     let report = report(&outcome, 143);
     let counts = ["requested", "delivered", "failed", "unsent"].map(|field| number(&report, field));
     assert_eq!(counts, [15, 5, 10, 0], "{outcome}");
+    // Its input has not ended, so nobody knows how many there are.
+    assert_eq!((unacknowledged(&report), report.get("total")), ((5..15).collect(), None));
 }
 
 #[test]
@@ -341,6 +357,7 @@ fn a_signal_aborts_a_transaction() {
     wait_for_delivered(address, 5.0);
     let report = report(&process.stop(Signal::TERM, SOON).unwrap(), 143);
     assert_eq!(["requested", "delivered", "failed"].map(|field| number(&report, field)), [5, 0, 5], "{report}");
+    assert_eq!(unacknowledged(&report), [0, 1, 2, 3, 4], "an aborted transaction has nothing");
 }
 
 #[test]

@@ -151,7 +151,7 @@ impl Layers {
     /// Others that start with `KAFKA_` are normal: Kubernetes sets `KAFKA_PORT` and its like for a Service `kafka`.
     pub fn near_misses(&self) -> Vec<String> {
         let environment = self.layers.iter().filter(|layer| layer.origin == Origin::Environment);
-        let prefixes = ["KAFKA_", "PRODUCER_", "CONSUMER_", "ADMIN_", "OTEL_"];
+        let prefixes = ["KAFKA_", "PRODUCER_", "CONSUMER_", "AUDIT_", "ADMIN_", "OTEL_"];
         environment
             .flat_map(|layer| layer.variables.keys())
             .filter(|name| {

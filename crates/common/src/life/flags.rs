@@ -55,7 +55,7 @@ pub fn said(command: &Command) -> Result<Said, NotRun> {
         Err(error) => {
             // The flags first: they are what was just typed.
             let mut all = Problems::new();
-            all.add(refused_flags(&error, command));
+            all.add(refused_flags(&error, command, active(command, std::env::args_os())));
             problems.iter().for_each(|problem| all.add(problem));
             Err(NotRun::Refused { problems: all, format: typed_log_format(&layers) })
         }
@@ -92,7 +92,7 @@ pub fn variables(command: &Command) -> Vec<String> {
 
 /// Says what is wrong with the flags. Never in clap's words where those repeat what was typed, which may be a password in the
 /// wrong place; and with the variable's name, as nobody typed a flag where the variable was set.
-fn refused_flags(error: &clap::Error, command: &Command) -> String {
+fn refused_flags(error: &clap::Error, command: &Command, active: &Command) -> String {
     match error.kind() {
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
             let typed = match error.get(ContextKind::InvalidArg) {
@@ -114,7 +114,7 @@ fn refused_flags(error: &clap::Error, command: &Command) -> String {
         }
         ErrorKind::ValueValidation => {
             let reason = std::error::Error::source(error).map(ToString::to_string);
-            format!("{}: {}", setting(error, command), reason.as_deref().unwrap_or("invalid value"))
+            format!("{}: {}", setting(error, active), reason.as_deref().unwrap_or("invalid value"))
         }
         ErrorKind::InvalidValue => {
             let reason = match (error.get(ContextKind::InvalidValue), error.get(ContextKind::ValidValue)) {
@@ -122,9 +122,9 @@ fn refused_flags(error: &clap::Error, command: &Command) -> String {
                 (_, Some(ContextValue::Strings(valid))) => format!("expected one of {}", valid.join(", ")),
                 _ => "invalid value".to_owned(),
             };
-            format!("{}: {reason}", setting(error, command))
+            format!("{}: {reason}", setting(error, active))
         }
-        ErrorKind::TooManyValues => format!("{}: takes no value", setting(error, command)),
+        ErrorKind::TooManyValues => format!("{}: takes no value", setting(error, active)),
         // `--size 1 word`: the word counts as a subcommand, behind flags that go with none.
         ErrorKind::ArgumentConflict if error.get(ContextKind::InvalidSubcommand).is_some() => {
             let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
@@ -137,6 +137,12 @@ fn refused_flags(error: &clap::Error, command: &Command) -> String {
             text.split("\n\n").next().unwrap_or_default().trim().to_owned()
         }
     }
+}
+
+/// The command whose flags were typed: a subcommand comes first.
+fn active(command: &Command, mut args: impl Iterator<Item = OsString>) -> &Command {
+    let first = args.nth(1).and_then(|first| command.find_subcommand(first));
+    first.unwrap_or(command)
 }
 
 /// The flag that an error is about, with its variable: `--timeout (PRODUCER_TIMEOUT)`.

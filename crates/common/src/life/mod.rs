@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Command, FromArgMatches};
+use clap::{ArgMatches, Command};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::admin::Routes;
@@ -46,8 +46,8 @@ pub trait Program: 'static {
     const NAME: &'static str;
     /// The program's version.
     const VERSION: &'static str;
-    /// The flags of a run, as typed.
-    type Args: FromArgMatches;
+    /// The flags, as typed.
+    type Args;
     /// The checked settings.
     type Config: Send + 'static;
     /// The metrics of the work.
@@ -55,6 +55,12 @@ pub trait Program: 'static {
 
     /// The whole command line, subcommands included. The runner carries out `config` and `healthcheck`.
     fn command(version: String) -> Command;
+
+    /// The flags of a run, or of a subcommand of the program's own, by its name.
+    ///
+    /// # Errors
+    /// Never, after clap has checked them.
+    fn args(subcommand: Option<&str>, flags: &ArgMatches) -> Result<Self::Args, clap::Error>;
 
     /// The flags of the log, which starts before the settings are checked.
     fn log(args: &Self::Args) -> &LogArgs;

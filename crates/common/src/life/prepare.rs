@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use clap::{ArgMatches, FromArgMatches};
-
 use super::early::Early;
 use super::flags::{NotRun, Said, said, typed_log_format, version};
 use super::surroundings::Surroundings;
@@ -49,11 +47,13 @@ pub(super) fn prepare<P: Program>(lines: &Lines, shutdown: &Shutdown) -> Result<
     if let Some((subcommands::HEALTHCHECK, flags)) = matches.subcommand() {
         return Err(subcommands::healthcheck(flags, &early(typed_log_format(&layers))));
     }
-    let (flags, only_show) = match matches.subcommand() {
-        Some((subcommands::CONFIG, flags)) => (flags, true),
-        _ => (&matches, false),
+    let (own, flags, only_show) = match matches.subcommand() {
+        Some((subcommands::CONFIG, flags)) => (None, flags, true),
+        Some((own, flags)) => (Some(own), flags, false),
+        None => (None, &matches, false),
     };
-    let args = args::<P>(flags)?;
+    // clap has checked them already.
+    let args = P::args(own, flags).map_err(|_| Exit::Usage)?;
     let early = early(P::log(&args).log_format);
     let filter = layers.get(logging::FILTER).map(|(filter, _)| filter);
     problems.note(logging::start(P::log(&args), filter, lines));
@@ -75,11 +75,6 @@ pub(super) fn prepare<P: Program>(lines: &Lines, shutdown: &Shutdown) -> Result<
             Err(Exit::Usage)
         }
     }
-}
-
-fn args<P: Program>(flags: &ArgMatches) -> Result<P::Args, Exit> {
-    // clap has checked them already.
-    P::Args::from_arg_matches(flags).map_err(|_| Exit::Usage)
 }
 
 /// Says what is wrong with the settings, if something is.

@@ -14,6 +14,7 @@ use super::placement::{Kind, Placement, Purpose, reset_to, shown};
 use super::{Group, REVOKE_COMMIT};
 use crate::board::RebalanceKind;
 use crate::settings::Subscription;
+use crate::sink::News;
 
 impl Group<'_> {
     /// The group assigns partitions: asks where they start. They are assigned to the client when that is known.
@@ -30,6 +31,8 @@ impl Group<'_> {
         if topic != own || !self.is_first || !self.placements.is_empty() {
             return Ok(());
         }
+        let all = || (0..i32::try_from(partitions).unwrap_or(i32::MAX)).collect();
+        let wanted: Vec<i32> = wanted.clone().unwrap_or_else(all);
         let beyond = wanted.iter().find(|number| usize::try_from(**number).is_ok_and(|number| number >= partitions));
         if let Some(partition) = beyond {
             let reason = format!("topic {topic} has {partitions} partitions, 0 to {}", partitions - 1);
@@ -77,6 +80,12 @@ impl Group<'_> {
                 Offset::Offset(offset) => offset,
                 _ => super::NONE,
             };
+            self.news.push(News::Assigned {
+                place: partition.place.clone(),
+                start: (start >= 0).then_some(start),
+                earliest: placement.offset(Kind::Earliest, &partition.place),
+                end: partition.end,
+            });
             self.partitions.add(partition.place, start, partition.committed, partition.end);
         }
         // A classic cooperative group hands out an empty list first: it says nothing.
@@ -133,6 +142,7 @@ impl Group<'_> {
         let TopicPartition { topic, partition } = place;
         if skipped > 0 {
             self.metrics.skipped.with_label_values(&[topic.as_str(), &partition.to_string()]).inc_by(skipped);
+            self.news.push(News::Skipped { place: place.clone(), records: skipped });
             tracing::warn!(
                 event = "records_skipped",
                 topic,

@@ -25,6 +25,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use crate::metrics::LoopMetrics;
 use crate::settings::{Settings, Subscription};
+use crate::sink::News;
 use commits::Commits;
 use context::{Context, Notes};
 use membership::Membership;
@@ -77,6 +78,8 @@ pub(crate) struct Group<'a> {
     unmatched: Option<Instant>,
     /// How long a broker may be silent.
     patience: Duration,
+    /// What the sink is to be told.
+    news: Vec<News>,
     /// Whether librdkafka has given the client up.
     is_fatal: bool,
     /// Whether the work was established: every topic of the assignment has had an answer to a fetch.
@@ -132,6 +135,7 @@ impl<'a> Group<'a> {
             unmatched: None,
             patience: patience(&settings.properties),
             refresh: false,
+            news: Vec::new(),
             is_fatal: false,
             is_established: false,
         })
@@ -303,6 +307,11 @@ impl<'a> Group<'a> {
     /// The last commit that was answered, once.
     pub fn take_commit(&mut self) -> Option<crate::sink::Commit> {
         self.commits.take_answered()
+    }
+
+    /// What became of partitions since this was last asked.
+    pub fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
     }
 
     /// Commits what was flushed and waits for the answer. `false` when it was not committed by the deadline.

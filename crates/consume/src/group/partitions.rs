@@ -47,6 +47,11 @@ pub(crate) struct Slot {
     is_in_batch: bool,
     /// Where the batch began.
     batch_start: i64,
+    /// The highest offset that this process has logged, since the topic was last replaced and the partition last moved.
+    highest: i64,
+    /// Records in the batch that were logged before, and whether it was said that they come.
+    repeated: u64,
+    is_repeating: bool,
     records_total: IntCounter,
     bytes_total: IntCounter,
     /// Shown to people: what was written, once for each flush.
@@ -61,6 +66,26 @@ impl Slot {
     pub fn next(&self) -> Option<i64> {
         (self.next >= 0).then_some(self.next)
     }
+
+    /// A record comes that this process has logged before; said once for all that follow.
+    fn repeat(&mut self, offset: i64) {
+        self.repeated += 1;
+        if std::mem::replace(&mut self.is_repeating, true) {
+            return;
+        }
+        let TopicPartition { topic, partition } = &self.place;
+        let to = self.highest.max(self.next - 1);
+        tracing::warn!(
+            event = "records_repeated",
+            topic,
+            partition,
+            from = offset,
+            to,
+            "the records from offset {offset} to {to} of {} are logged again, as when a partition was taken away before its \
+             offsets were committed",
+            self.place
+        );
+    }
 }
 
 /// All partitions of this process.
@@ -72,11 +97,20 @@ pub(crate) struct Partitions {
     last: usize,
     /// Slots to be marked as written by the next flush.
     batch: Vec<usize>,
+    /// The highest offsets logged of partitions that have gone: they may come back.
+    logged: HashMap<TopicPartition, i64>,
 }
 
 impl Partitions {
     pub fn new(metrics: LoopMetrics) -> Self {
-        Self { metrics, slots: Vec::new(), by_place: HashMap::new(), last: 0, batch: Vec::new() }
+        Self {
+            metrics,
+            slots: Vec::new(),
+            by_place: HashMap::new(),
+            last: 0,
+            batch: Vec::new(),
+            logged: HashMap::new(),
+        }
     }
 
     /// A partition was assigned. `start` is the offset to read first and `committed` the one committed, negative where unknown;
@@ -87,7 +121,11 @@ impl Partitions {
         let records_total = self.metrics.records.with_label_values(&labels);
         let standing = self.metrics.board.add(&place.topic, place.partition, start, records_total.clone());
         let logged = self.metrics.lag.add(&place);
+        let highest = self.logged.remove(&place).unwrap_or(NONE);
         self.slots.push(Slot {
+            highest,
+            repeated: 0,
+            is_repeating: false,
             records_total,
             bytes_total: self.metrics.bytes.with_label_values(&labels),
             place,
@@ -111,13 +149,18 @@ impl Partitions {
 
     /// A partition was revoked, and its series go with it.
     pub fn remove(&mut self, place: &TopicPartition) {
+        if let Some(slot) = self.get(place) {
+            let highest = slot.highest;
+            self.logged.insert(place.clone(), highest);
+        }
         self.slots.retain(|slot| slot.place != *place);
         self.reindex();
         self.metrics.board.remove(&place.topic, place.partition);
         let number = place.partition.to_string();
         let labels = [place.topic.as_str(), number.as_str()];
         // Absent where the partition was never added, or nothing of the kind happened to it.
-        for series in [&self.metrics.records, &self.metrics.bytes, &self.metrics.skipped, &self.metrics.corrupt] {
+        let LoopMetrics { records, bytes, skipped, repeated, corrupt, .. } = &self.metrics;
+        for series in [records, bytes, skipped, repeated, corrupt] {
             let _ = series.remove_label_values(&labels);
         }
         self.metrics.lag.remove(place);
@@ -179,6 +222,11 @@ impl Partitions {
             slot.batch_start = offset;
             self.batch.push(index);
         }
+        if offset <= slot.highest || offset < slot.next {
+            slot.repeat(offset);
+        } else {
+            slot.is_repeating = false;
+        }
         slot.next = offset + 1;
         slot.last_ms = timestamp_ms;
         slot.records += 1;
@@ -215,6 +263,7 @@ impl Partitions {
         for index in self.batch.drain(..) {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             (slot.is_in_batch, slot.records, slot.bytes, slot.is_at_end) = (false, 0, 0, false);
+            (slot.repeated, slot.is_repeating) = (0, false);
             slot.next = slot.batch_start;
             slot.last_ms = None;
             from.push((slot.place.clone(), slot.next));
@@ -231,6 +280,13 @@ impl Partitions {
             slot.standing.set(slot.next);
             if let Some(timestamp_ms) = slot.last_ms.take() {
                 slot.logged.set(timestamp_ms);
+            }
+            // What was only passed over is not logged: markers of transactions, or what was compacted away. No record has these
+            // offsets.
+            slot.highest = slot.highest.max(slot.next - 1);
+            if slot.repeated > 0 {
+                let labels = [slot.place.topic.as_str(), &slot.place.partition.to_string()];
+                self.metrics.repeated.with_label_values(&labels).inc_by(std::mem::take(&mut slot.repeated));
             }
             slot.records_total.inc_by(std::mem::take(&mut slot.records));
             slot.bytes_total.inc_by(std::mem::take(&mut slot.bytes));
@@ -264,8 +320,9 @@ impl Partitions {
 
     /// The partitions of a topic hold other records now: nothing that was read of them counts.
     pub fn forget(&mut self, topic: &str) {
+        self.logged.retain(|place, _| place.topic != topic);
         for slot in self.slots.iter_mut().filter(|slot| slot.place.topic == topic) {
-            (slot.next, slot.written, slot.committed) = (0, NONE, NONE);
+            (slot.next, slot.written, slot.committed, slot.highest) = (0, NONE, NONE, NONE);
             slot.damage = None;
             slot.last_ms = None;
             slot.logged = self.metrics.lag.add(&slot.place);
@@ -276,6 +333,8 @@ impl Partitions {
     pub fn moved(&mut self, place: &TopicPartition, offset: i64) {
         if let Some(slot) = self.get(place) {
             slot.next = offset.max(NONE);
+            // It was our choice to read it from there.
+            slot.highest = NONE;
             slot.standing.set(slot.next);
         }
     }

@@ -98,7 +98,9 @@ impl Placement {
         let start = if is_first { settings.from } else { Start::Committed };
         let needed = |kind: Kind| match kind {
             Kind::Ends => settings.exit_at_end,
-            Kind::Highest | Kind::Earliest => matches!(start, Start::Offset(_)),
+            Kind::Highest => matches!(start, Start::Offset(_)),
+            // Outside of a group it is told how much of the log was passed over.
+            Kind::Earliest => matches!(start, Start::Offset(_)) || !settings.subscription.is_group(),
             Kind::Times => matches!(start, Start::Time(_)),
             Kind::Committed => settings.subscription.is_group() && start == Start::Committed,
         };
@@ -219,6 +221,10 @@ impl Placement {
     }
 
     fn place(&self, place: &TopicPartition, start: Start, settings: &Settings) -> Result<Placed, Verdict> {
+        if let Some(position) = settings.positions.get(&place.partition) {
+            let (start, end) = (Offset::Offset(*position), self.offset(Kind::Ends, place));
+            return Ok(Placed { place: place.clone(), start, committed: NONE, end });
+        }
         let committed = self.offset(Kind::Committed, place).filter(|offset| *offset >= 0).unwrap_or(NONE);
         let start = match start {
             Start::Earliest => Offset::Beginning,

@@ -21,6 +21,8 @@ use verdict::Verdict;
 const SILENCE: Duration = Duration::from_secs(15);
 /// With all messages there, this long without a record means that no repeated one follows.
 const QUIET: Duration = Duration::from_millis(500);
+/// How long the audit may take.
+const AUDIT: Duration = Duration::from_secs(90);
 /// Between two looks at what was received.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -100,7 +102,28 @@ pub fn run(args: &Args) -> Result<bool> {
         }
     }
     verdict::conclude(well);
-    Ok(well)
+    Ok(audit(&programs, args, &target.servers, &run_id, &producer.stdout)? && well)
+}
+
+/// Asks the topic itself, by the producer's report. `false` when a message is lost, repeated, out of order or damaged there.
+fn audit(programs: &Programs, args: &Args, servers: &str, run_id: &str, report: &str) -> Result<bool> {
+    println!("\n{}", paint(Style::Bold, &format!("kafka-consumer audit --run {run_id} --report report.json")));
+    if !target::keeps_all(args) {
+        println!("  left out: the embedded broker has forgotten a part of them; --broker apache does not");
+        return Ok(true);
+    }
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("report.json");
+    std::fs::write(&file, report)?;
+    let program = Program::new(&programs.consumer)
+        .args(["audit", "--bootstrap-servers", servers, "--topic", &args.topic, "--run", run_id])
+        .args(["--format", "table", "--timeout", "60s"]);
+    let outcome = program.arg("--report").arg(&file).run(AUDIT)?;
+    print!("{}", outcome.stdout);
+    if outcome.code() != Some(0) {
+        eprintln!("the audit ended with {}\n{}", outcome.status, outcome.stderr);
+    }
+    Ok(outcome.code() == Some(0))
 }
 
 /// By the producer itself: an input without a line is a run of no messages, and the topic is created before it.

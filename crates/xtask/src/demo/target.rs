@@ -75,11 +75,22 @@ impl Target {
     }
 }
 
+/// Bytes of a message on the broker.
+fn message_bytes(args: &Args) -> usize {
+    args.size.unwrap_or(DEMO_BYTES) + ENVELOPE_BYTES
+}
+
+/// Whether the broker still has all messages at the end.
+pub fn keeps_all(args: &Args) -> bool {
+    let bytes = args.messages.saturating_mul(message_bytes(args) as u64);
+    args.bootstrap_servers.is_some() || args.broker != Broker::Mock || bytes <= MOCK_BYTES
+}
+
 /// The rate to publish at, if any: as asked, or what the embedded broker can hold.
 pub fn rate(args: &Args) -> Result<Option<f64>> {
     let asked = args.rate.map(common::config::units::Rate::per_second);
-    let bytes = args.size.unwrap_or(DEMO_BYTES) + ENVELOPE_BYTES;
-    if args.bootstrap_servers.is_some() || args.broker != Broker::Mock || args.messages * bytes as u64 <= MOCK_BYTES {
+    let bytes = message_bytes(args);
+    if keeps_all(args) {
         return Ok(asked);
     }
     let highest = (MOCK_BYTES_PER_SECOND / bytes as f64).max(1.0).floor();

@@ -92,6 +92,8 @@ pub fn document(commands: &Commands) -> Result<String> {
     tables(&mut text, &commands.of_producer());
     text.push_str("\n## kafka-consumer\n");
     tables(&mut text, &commands.of_consumer());
+    text.push_str("\n## kafka-consumer audit\n\nBeside those of both programs ([audit.md](audit.md)).\n");
+    tables(&mut text, &commands.of_audit());
     text.push_str("\n## Variables only\n\n| Variable | What it does |\n|---|---|\n");
     writeln!(text, "| `{ENV_DIR}` | The folder of {} |", ENV_FILES.map(|name| format!("`{name}`")).join(" and "))?;
     writeln!(text, "| `RUST_LOG` | What is logged on stderr, in detail, such as `info,librdkafka=debug` |")?;

@@ -52,7 +52,19 @@ pub fn example(commands: &Commands) -> String {
     let consumer: Vec<_> =
         (consumer.into_iter()).filter(|flag| !differing.iter().any(|other| other.variable == flag.variable)).collect();
     groups(&mut text, &consumer);
+    title(&mut text, "kafka-consumer audit");
+    // Those that a run has too were shown.
+    let shown = |flag: &Flag| text_has(&text, &flag.variable);
+    let audit: Vec<_> = commands.of_audit().into_iter().filter(|flag| !shown(flag)).collect();
+    groups(&mut text, &audit);
     text
+}
+
+/// Whether the variable has its line.
+fn text_has(text: &str, variable: &str) -> bool {
+    text.lines().any(|line| {
+        line.strip_prefix('#').and_then(|line| line.strip_prefix(variable)).is_some_and(|rest| rest.starts_with('='))
+    })
 }
 
 /// All variables that either program knows, sorted, one a line.

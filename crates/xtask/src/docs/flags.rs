@@ -63,6 +63,13 @@ impl Commands {
         flags(&self.producer).into_iter().filter(|flag| !shared.contains(flag)).collect()
     }
 
+    /// The flags of the consumer's audit that the programs do not both have, or have differently.
+    pub fn of_audit(&self) -> Vec<Flag> {
+        let shared = self.shared();
+        let audit = self.consumer.find_subcommand("audit").map(flags).unwrap_or_default();
+        audit.into_iter().filter(|flag| !shared.contains(flag)).collect()
+    }
+
     /// The flags of the consumer that the producer does not have, or has differently.
     pub fn of_consumer(&self) -> Vec<Flag> {
         let shared = self.shared();

@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: the real programs on real Apache Kafka; its subcommands: in containers, on Kubernetes, seen by monitoring.
 
+mod audit;
 mod bench;
 mod broker_faults;
 mod cluster;
@@ -85,7 +86,7 @@ struct UpgradeArgs {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 20] = [
+const SCENARIOS: [&[Scenario]; 21] = [
     &namespaces::SCENARIOS,
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
@@ -99,6 +100,7 @@ const SCENARIOS: [&[Scenario]; 20] = [
     &pipes::SCENARIOS,
     &broker_faults::SCENARIOS,
     &replaced_producer::SCENARIOS,
+    &audit::SCENARIOS,
     &final_words::SCENARIOS,
     &ends_away::SCENARIOS,
     &readiness::SCENARIOS,

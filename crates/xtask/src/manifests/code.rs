@@ -19,6 +19,8 @@ use super::set::{Object, Pod, Problems, Set, at, list_at, map_at, text};
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Between two tries of a Job Kubernetes waits 10 s, then twice as long each time.
 const FIRST_BACKOFF: u64 = 10;
+/// The subcommand of a Job that is no run of the producer.
+const AUDIT: &str = "audit";
 /// For the scheduler, the image and the start of a try.
 const START: u64 = 30;
 
@@ -211,6 +213,12 @@ fn job(work: &Work<'_>, program: &Program, problem: &mut impl FnMut(String)) {
     if owner.text("/spec/template/spec/restartPolicy") != "Never" {
         problem("restartPolicy is not Never, as podFailurePolicy asks".into());
     }
+    if list_at(container, "/args").next().and_then(Value::as_str) == Some(AUDIT) {
+        if text(container, "/terminationMessagePath") != program.default("CONSUMER_TERMINATION_LOG") {
+            problem("terminationMessagePath is not where the program leaves its verdict".into());
+        }
+        return deadline(owner, "AUDIT_TIMEOUT", &work.value(program, "AUDIT_TIMEOUT"), problem);
+    }
     let completions = owner.at("/spec/completions");
     if owner.text("/spec/completionMode") != "Indexed"
         || completions.as_u64().map(|number| number.to_string()) != Some(work.value(program, "PRODUCER_SHARDS"))
@@ -225,15 +233,15 @@ fn job(work: &Work<'_>, program: &Program, problem: &mut impl FnMut(String)) {
     if text(container, "/terminationMessagePath") != program.default("PRODUCER_TERMINATION_LOG") {
         problem("terminationMessagePath is not where the program leaves its report".into());
     }
-    deadline(owner, &work.value(program, "PRODUCER_TIMEOUT"), problem);
+    deadline(owner, "PRODUCER_TIMEOUT", &work.value(program, "PRODUCER_TIMEOUT"), problem);
 }
 
 /// The Job's deadline leaves each try the time that the program gives itself, so that the program says how it ended.
-fn deadline(owner: &Object, timeout: &str, problem: &mut impl FnMut(String)) {
+fn deadline(owner: &Object, name: &str, timeout: &str, problem: &mut impl FnMut(String)) {
     let retries = owner.at("/spec/backoffLimit").as_u64().unwrap_or(6);
     let backoff: u64 = (0..retries).map(|retry| FIRST_BACKOFF << retry.min(16)).sum();
     match units::positive_duration(timeout) {
-        Err(_) => problem(format!("PRODUCER_TIMEOUT is {timeout:?}: a Job has one, or its deadline may cut it short")),
+        Err(_) => problem(format!("{name} is {timeout:?}: a Job has one, or its deadline may cut it short")),
         Ok(timeout) => {
             let needed = (retries + 1) * (timeout.as_secs() + START) + backoff;
             let deadline = owner.at("/spec/activeDeadlineSeconds").as_u64().unwrap_or(0);

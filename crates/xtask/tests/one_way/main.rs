@@ -9,14 +9,15 @@ use std::path::Path;
 use sources::{Package, Source, is_below};
 
 /// The workspace's packages, each with those of the workspace that its code may use. Tests may use more.
-const PACKAGES: [(&str, &[&str]); 9] = [
+const PACKAGES: [(&str, &[&str]); 10] = [
     ("common", &[]),
     ("consume", &["common"]),
     ("floor", &["common", "consume", "kafka-consumer", "kafka-producer"]),
     ("guard", &["common", "consume", "kafka-consumer", "kafka-producer"]),
-    ("kafka-consumer", &["common", "consume"]),
-    ("kafka-producer", &["common"]),
+    ("kafka-consumer", &["common", "consume", "ledger"]),
+    ("kafka-producer", &["common", "ledger"]),
     ("launch", &[]),
+    ("ledger", &["common"]),
     ("testbed", &[]),
     ("xtask", &["common", "kafka-consumer", "kafka-producer", "testbed"]),
 ];

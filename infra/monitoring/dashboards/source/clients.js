@@ -99,7 +99,6 @@ const lag = [
   graph('Lag by partition, as the brokers see it', {
     normal: 'The same as the lag in records, and up to one commit interval more. Known even when every consumer is dead.',
     unit: unit.count,
-    size: [8, 8],
     queries: [
       query(
         `max by (consumergroup, topic, partition) (kafka_consumergroup_lag{${GROUP}} >= 0)`,
@@ -111,10 +110,34 @@ const lag = [
   graph('Members by group', {
     normal: 'Steady, and as many as pods. It changes with each rollout.',
     unit: unit.count,
-    size: [8, 8],
     queries: [
       query('max by (consumergroup) (kafka_consumergroup_members{consumergroup=~"$group"})', '{{consumergroup}}', {
         empty: FOREIGN.groupLag,
+      }),
+    ],
+  }),
+];
+
+const whole = [
+  row('Nothing lost'),
+  graph('Audits that failed', {
+    normal: '0. 1: the Job of an audit (docs/audit.md) found something, or could not prove its run; KafkaAuditFailed fires.',
+    unit: unit.count,
+    size: [8, 8],
+    queries: [
+      query(`max by (job_name) (kube_job_failed{${NAMESPACE}, condition="true", job_name=~"kafka-audit.*"})`, '{{job_name}}', {
+        empty: FOREIGN.kubeState,
+      }),
+    ],
+  }),
+  graph('Records logged again', {
+    normal: '0. A member that died alone repeats what it had logged and not committed: at most two commit intervals of records.',
+    unit: unit.count,
+    size: [8, 8],
+    bars: true,
+    queries: [
+      query(`sum by (topic) (${increase('kafka_consumer_repeated_records_total', TOPICS)})`, 'repeated {{topic}}', {
+        empty: NONE_YET,
       }),
     ],
   }),
@@ -265,7 +288,7 @@ export function clients() {
       labelVariable('pod', 'Pod', 'label_values(kafka_consumer_info{namespace=~"$namespace", group=~"$group"}, pod)'),
     ],
     parts: [
-      ...now, ...throughput, ...lag, ...latency, ...group, ...connections, ...producers(NAMESPACE, RUNS), ...resources(NAMESPACE), ...objective(PODS),
+      ...now, ...throughput, ...lag, ...whole, ...latency, ...group, ...connections, ...producers(NAMESPACE, RUNS), ...resources(NAMESPACE), ...objective(PODS),
     ],
   });
 }

@@ -21,7 +21,7 @@ struct Noted {
 impl Account for Noted {
     fn report(&self, verdict: &Verdict) -> Report {
         *self.reported.lock().unwrap() = true;
-        Report::new(&std::collections::BTreeMap::<String, u64>::new(), Vec::new(), verdict)
+        Report::new("report", &std::collections::BTreeMap::<String, u64>::new(), Vec::new(), verdict)
     }
 
     fn undone(&self) -> Option<String> {

@@ -1,5 +1,6 @@
 //! `cargo xtask e2e cluster`: the images and manifests on the Kubernetes cluster that KUBECONFIG names, as users apply them.
 
+mod audit;
 mod bench;
 mod broker;
 mod changes;
@@ -63,7 +64,7 @@ pub struct Args {
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them, in an order in which an early one's failure explains a later one's.
-const SCENARIOS: [&[Scenario]; 13] = [
+const SCENARIOS: [&[Scenario]; 14] = [
     &install::SCENARIOS,
     &network::SCENARIOS,
     &neighbour::SCENARIOS,
@@ -77,6 +78,7 @@ const SCENARIOS: [&[Scenario]; 13] = [
     &limits::SCENARIOS,
     &schemas::SCENARIOS,
     &monitoring::SCENARIOS,
+    &audit::SCENARIOS,
 ];
 
 /// Runs them. `false` when one failed.

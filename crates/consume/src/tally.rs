@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// The counts of one run.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct Tally {
     started: Instant,
     records: AtomicU64,
     bytes: AtomicU64,
@@ -22,13 +22,13 @@ pub struct Counts {
     pub elapsed: Duration,
 }
 
-impl Default for Ledger {
+impl Default for Tally {
     fn default() -> Self {
         Self { started: Instant::now(), records: AtomicU64::new(0), bytes: AtomicU64::new(0) }
     }
 }
 
-impl Ledger {
+impl Tally {
     /// Nothing read yet; the run starts now.
     pub fn new() -> Self {
         Self::default()

@@ -1,4 +1,4 @@
-//! What became of the messages: one ledger, written by the sending thread and by librdkafka's delivery callback. The report can
+//! What became of the messages: one tally, written by the sending thread and by librdkafka's delivery callback. The report can
 //! be made from it at any moment, and always adds up.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use common::kafka::error::{Class, Number, class, name, of_message, with_hint};
 use common::text::grouped;
 use common::verdict::Verdict;
 use hdrhistogram::Histogram;
+use ledger::Ranges;
 use prometheus::local::LocalHistogram;
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -23,7 +24,7 @@ const FLUSH_EVERY: u64 = 1024;
 
 /// The counts of one run. One lock for each delivery, not contended: the callbacks come from one thread at a time. The sending
 /// thread takes none.
-pub struct Ledger {
+pub struct Tally {
     metrics: ProducerMetrics,
     /// Zero of the clock whose microseconds travel with each message.
     pub started: Instant,
@@ -43,6 +44,10 @@ struct State {
     failed: u64,
     /// Came back and had never been transmitted.
     returned: u64,
+    /// Will never be taken, so that it was not handed over.
+    not_taken: u64,
+    /// Which of this process's messages were not acknowledged, counted from 0: those that came back, or were not taken.
+    unacknowledged: Ranges,
     bytes: u64,
     latencies: Histogram<u64>,
     errors: BTreeMap<String, u64>,
@@ -89,6 +94,9 @@ pub struct Counts {
     pub bytes: u64,
     /// By librdkafka's name for the error.
     pub errors: BTreeMap<String, u64>,
+    /// Which of this process's messages were not acknowledged, counted from 0, as far as they are known. Only when the books
+    /// are closed.
+    pub unacknowledged: Ranges,
     /// 50th, 95th, 99th percentile and maximum in microseconds; `None` when nothing was delivered.
     pub latencies_us: Option<[u64; 4]>,
     /// From the first message to the last report.
@@ -107,8 +115,8 @@ impl Counts {
     }
 }
 
-impl Ledger {
-    /// The ledger of a run of so many messages, as far as that is known.
+impl Tally {
+    /// The tally of a run of so many messages, as far as that is known.
     ///
     /// # Errors
     /// When the histogram cannot be made.
@@ -119,6 +127,8 @@ impl Ledger {
             delivered: 0,
             failed: 0,
             returned: 0,
+            not_taken: 0,
+            unacknowledged: Ranges::default(),
             bytes: 0,
             latencies,
             errors: BTreeMap::new(),
@@ -175,10 +185,12 @@ impl Ledger {
         self.handed_over.store(self.handed_over.load(Ordering::Relaxed) - 1, Ordering::Release);
     }
 
-    /// librdkafka will never take the message that went to it, so that it was never transmitted.
-    pub fn not_taken(&self, code: RDKafkaErrorCode, topic: &str, partition: i32) {
+    /// librdkafka will never take this process's message number `nth`, so that it was never transmitted.
+    pub fn not_taken(&self, nth: u64, code: RDKafkaErrorCode, topic: &str, partition: i32) {
         self.hand_back();
         let mut state = self.state();
+        state.not_taken += 1;
+        state.unacknowledged.insert(nth);
         self.show_unsent(&mut state, 1);
         self.note(&mut state, code.into(), topic, partition);
     }
@@ -200,6 +212,11 @@ impl Ledger {
     /// The latency of a message that was traced, after it was counted.
     pub fn exemplar(&self, latency: Duration, trace_id: [u8; 16]) {
         self.metrics.delivery_exemplars.record(latency.as_secs_f64(), trace_id);
+    }
+
+    /// It is this process's message number `nth` that comes back now without an acknowledgement.
+    pub fn unacknowledged(&self, nth: u64) {
+        self.state().unacknowledged.insert(nth);
     }
 
     /// A message came back without an acknowledgement.
@@ -240,6 +257,9 @@ impl Ledger {
                 (state.shown.delivered, state.shown.bytes, state.bytes) = (0, 0, 0);
                 state.failed += delivered;
                 state.latencies.reset();
+                if let Some(last) = self.requested.load(Ordering::Acquire).checked_sub(1) {
+                    state.unacknowledged.insert_range(0, last);
+                }
                 if delivered > 0 {
                     *state.errors.entry("TransactionAborted".to_owned()).or_default() += delivered;
                 }
@@ -251,6 +271,11 @@ impl Ledger {
         let mut state = self.state();
         let more = counts.unsent.saturating_sub(state.shown.unsent);
         self.show_unsent(&mut state, more);
+        counts.unacknowledged = state.unacknowledged.clone();
+        let begun = self.handed_over.load(Ordering::Acquire) + state.not_taken;
+        if begun < counts.requested {
+            counts.unacknowledged.insert_range(begun, counts.requested - 1);
+        }
         counts
     }
 
@@ -308,6 +333,7 @@ impl Ledger {
             in_flight,
             bytes: state.bytes,
             errors: state.errors.clone(),
+            unacknowledged: Ranges::default(),
             latencies_us,
             elapsed: state.began.map_or(Duration::ZERO, |began| ended.saturating_duration_since(began)),
         }
