@@ -61,6 +61,10 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
 
+    /// Write the rows that ran into docs/reliability.md, beside those that are there; a run of all rows does
+    #[arg(long)]
+    table: bool,
+
     /// Cut connections by the suite's own proxies although this machine has a packet filter
     #[arg(long)]
     proxy: bool,
@@ -92,7 +96,6 @@ pub fn run(args: &Args) -> Result<bool> {
     println!("seed {seed}");
     let settle = Duration::from_secs(args.settle.unwrap_or(if args.short { 15 } else { 60 }));
     let mut all = Vec::new();
-    let mut cutting = None;
     for kind in [Kind::Open, Kind::Login] {
         let of_kind: Vec<&Row> = rows.iter().copied().filter(|row| row.kind == kind).collect();
         if of_kind.is_empty() {
@@ -101,9 +104,6 @@ pub fn run(args: &Args) -> Result<bool> {
         let step = Step::begin("starting three brokers");
         let mut bench = Bench::start(&programs, kind, args.proxy, settle)?;
         step.end();
-        if kind == Kind::Open {
-            cutting = Some(bench.cutting.words());
-        }
         let mut damaged = false;
         for stage in stages(&of_kind) {
             // What did not come to its end may have left a broker stopped, or worse.
@@ -113,14 +113,15 @@ pub fn run(args: &Args) -> Result<bool> {
             let seen = run::stage(&bench, &stage, seed);
             damaged = seen.iter().any(|seen| seen.unfinished);
             seen.iter().for_each(tell);
+            if args.table || (args.only.is_empty() && !args.short) {
+                // After each stage: what was seen is there, however the run ends.
+                page::write(&seen, &page::Run { seed, settle, cutting: bench.cutting.words() })?;
+            }
             all.extend(seen);
         }
     }
     let failed = all.iter().filter(|seen| !seen.problems.is_empty()).count();
     println!("{} passed, {failed} failed", all.len() - failed);
-    if args.only.is_empty() && !args.short {
-        page::write(&all, seed, settle, cutting.unwrap_or_default())?;
-    }
     Ok(failed == 0)
 }
 

@@ -1,6 +1,6 @@
 //! The table of `docs/reliability.md`, written between its marks; the text around it is written by hand.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 use std::time::Duration;
@@ -8,43 +8,67 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use testbed::apache::Distribution;
 
+use super::rows::ROWS;
 use super::seen::Seen;
 use crate::programs;
 
 const PAGE: &str = "docs/reliability.md";
 const BEGIN: &str = "<!-- written by cargo xtask e2e faults -->";
 const END: &str = "<!-- end -->";
+const HEAD: &str = "\
+| row | fault | records | logged again | longest time to acknowledgement | longest gap of a partition | not ready | memory, MiB | \
+WARN and ERROR lines | audit | verdict | run |
+|---|---|---|---|---|---|---|---|---|---|---|---|
+";
 
-/// Writes the table of a whole run.
-pub fn write(all: &[Seen], seed: u64, settle: Duration, cutting: &str) -> Result<()> {
-    let path = programs::root().join(PAGE);
-    let text = fs::read_to_string(&path).with_context(|| format!("{PAGE} can't be read"))?;
-    fs::write(&path, between(&text, &table(all, seed, settle, cutting)?)?)?;
-    println!("wrote {PAGE}");
-    Ok(())
+/// What all rows of a run have in common.
+pub struct Run {
+    /// Its seed.
+    pub seed: u64,
+    /// When memory was looked at.
+    pub settle: Duration,
+    /// How connections were cut.
+    pub cutting: &'static str,
 }
 
-fn table(all: &[Seen], seed: u64, settle: Duration, cutting: &str) -> Result<String> {
-    let mut text = String::new();
-    let failed = all.iter().filter(|seen| !seen.problems.is_empty()).count();
-    let records: u64 = all.iter().filter_map(|seen| seen.records).sum();
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    writeln!(
-        text,
-        "{} rows, {failed} failed; {} records; Apache Kafka {}; {cores} cores; seed {seed}; memory looked at {} s after each fault.\nConnections were cut by {cutting}.\n",
-        all.len(),
-        crate::terminal::grouped(records),
-        Distribution::version()?,
-        settle.as_secs()
-    )?;
-    text += "| row | fault | records | logged again | longest time to acknowledgement | longest gap of a partition | not ready | memory, MiB | WARN and ERROR lines | audit | verdict |\n";
-    text += "|---|---|---|---|---|---|---|---|---|---|---|\n";
-    for seen in all {
-        let verdict =
-            if seen.problems.is_empty() { "ok".to_owned() } else { format!("failed: {}", short(&seen.problems[0])) };
-        writeln!(text, "| {} | {verdict} |", seen.cells().map(|cell| cell.replace('|', "\\|")).join(" | "))?;
+/// Writes rows of a run over what the table says of them.
+pub fn write(seen: &[Seen], run: &Run) -> Result<()> {
+    let path = programs::root().join(PAGE);
+    let text = fs::read_to_string(&path).with_context(|| format!("{PAGE} can't be read"))?;
+    let (before, rest) = text.split_once(BEGIN).with_context(|| format!("{PAGE} has no line {BEGIN}"))?;
+    let (old, after) = rest.split_once(END).with_context(|| format!("{PAGE} has no line {END}"))?;
+    ensure!(!after.contains(BEGIN), "{PAGE} has two lines {BEGIN}");
+    let names: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+    let table = table(&names, old, seen, run)?;
+    Ok(fs::write(&path, format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))?)
+}
+
+/// The rows in their order: as they were seen now, else as the table had them.
+fn table(names: &[&str], old: &str, seen: &[Seen], run: &Run) -> Result<String> {
+    let mut lines: BTreeMap<&str, String> = BTreeMap::new();
+    for line in old.lines().filter(|line| line.starts_with("| ")) {
+        let name = line.split('|').nth(1).unwrap_or_default().trim();
+        lines.extend(names.iter().find(|known| **known == name).map(|known| (*known, line.to_owned())));
     }
-    Ok(text)
+    for seen in seen {
+        lines.insert(seen.name, line(seen, run));
+    }
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let text = format!(
+        "{} of {} rows; Apache Kafka {}; {cores} cores. Connections were cut by {}.\n\n{HEAD}",
+        lines.len(),
+        names.len(),
+        Distribution::version()?,
+        run.cutting
+    );
+    Ok(names.iter().filter_map(|name| lines.get(name)).fold(text, |text, line| text + line + "\n"))
+}
+
+fn line(seen: &Seen, run: &Run) -> String {
+    let verdict =
+        if seen.problems.is_empty() { "ok".to_owned() } else { format!("failed: {}", short(&seen.problems[0])) };
+    let cells = seen.cells().map(|cell| cell.replace('|', "/")).join(" | ");
+    format!("| {cells} | {verdict} | seed {}, memory after {} s |", run.seed, run.settle.as_secs())
 }
 
 /// The first line of a problem, without what would break a table.
@@ -52,22 +76,25 @@ fn short(problem: &str) -> String {
     problem.lines().next().unwrap_or_default().replace('|', "/").chars().take(200).collect()
 }
 
-/// The text with other lines between the marks.
-fn between(text: &str, lines: &str) -> Result<String> {
-    let (before, rest) = text.split_once(BEGIN).with_context(|| format!("{PAGE} has no line {BEGIN}"))?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("{PAGE} has no line {END}"))?;
-    ensure!(!after.contains(BEGIN), "{PAGE} has two lines {BEGIN}");
-    Ok(format!("{before}{BEGIN}\n\n{lines}\n{END}{after}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn seen(name: &'static str, problem: Option<&str>) -> Seen {
+        Seen { name, what: "x", problems: problem.map(str::to_owned).into_iter().collect(), ..Seen::default() }
+    }
+
     #[test]
-    fn only_what_stands_between_the_marks_is_replaced() {
-        let text = format!("# Page\n\n{BEGIN}\nold\n{END}\n\nmore\n");
-        assert_eq!(between(&text, "new\n").unwrap(), format!("# Page\n\n{BEGIN}\n\nnew\n\n{END}\n\nmore\n"));
-        assert!(between("# Page\n", "new").is_err());
+    fn rows_that_ran_replace_theirs_and_the_others_stay_in_order() {
+        let run = Run { seed: 7, settle: Duration::from_secs(60), cutting: "nobody" };
+        let names = ["a", "b", "c"];
+        let first = table(&names, "", &[seen("c", None), seen("a", Some("it is\nbroken"))], &run).unwrap();
+        assert!(first.contains("2 of 3 rows") && first.contains("failed: it is |"), "{first}");
+        let second = table(&names, &first, &[seen("b", None), seen("a", None)], &run).unwrap();
+        let order: Vec<_> = second.lines().filter_map(|line| line.split('|').nth(1)).map(str::trim).collect();
+        assert_eq!(order, ["row", "---", "a", "b", "c"]);
+        assert!(!second.contains("failed"), "{second}");
+        // A row that is no more is dropped.
+        assert!(!table(&["b"], &second, &[], &run).unwrap().contains("| c |"));
     }
 }

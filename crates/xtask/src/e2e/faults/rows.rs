@@ -58,12 +58,12 @@ const KIP848: &[&str] = &["--group-protocol", "consumer"];
 
 /// All of them.
 pub const ROWS: &[Row] = &[
-    row(
+    short(row(
         "planted",
         "no fault; the judge is given a report that claims a message more, and a topic that lacks some",
         Fault::Planted,
         QUIET,
-    ),
+    )),
     short(row(
         "leader-killed",
         "leader of a partition killed by -9, back after 10 s",
