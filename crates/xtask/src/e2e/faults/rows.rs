@@ -27,7 +27,7 @@ const COMES: Allowed = Allowed { lines: &["commit_failed"], ..QUIET };
 const DEATH: Allowed = Allowed {
     repeats: Repeats::OneDeath,
     ready: Ready::MayGo,
-    lines: &["commit_failed", "client_error", "not_ready"],
+    lines: &["client_error", "commit_failed", "librdkafka", "not_ready", "records_repeated"],
     ..QUIET
 };
 
@@ -112,7 +112,11 @@ pub const ROWS: &[Row] = &[
         "random",
         "faults of all these kinds, one after another for three minutes",
         Fault::Random(180),
-        Allowed { repeats: Repeats::Counted, ..AWAY },
+        Allowed {
+            repeats: Repeats::Counted,
+            lines: &["client_error", "commit_failed", "librdkafka", "not_ready", "records_repeated"],
+            ..AWAY
+        },
     ),
     short(beside(
         1,
