@@ -40,7 +40,9 @@ impl Group<'_> {
         }
         if let Subscription::Group { group, .. } = &self.settings.subscription {
             let has_partitions = self.partitions.len() > 0 || !self.placements.is_empty();
-            if self.membership.tend(&self.consumer, has_partitions, now) {
+            // Never while no broker is there: a question to a coordinator that cannot be sent aborts the process, by an assertion in
+            // librdkafka (https://github.com/confluentinc/librdkafka/issues/4605).
+            if self.membership.tend(&self.consumer, has_partitions, now) && self.client.has_contact() {
                 self.questions.group(GROUP, group).map_err(|error| internal(&error))?;
             }
         }
