@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+use common::args::sandbox::SandboxArgs;
 use common::args::{ConnectionArgs, Listen, LogArgs};
 use common::config::units;
 
@@ -175,6 +176,10 @@ pub struct RunArgs {
         help_heading = "Report and health"
     )]
     pub listen: Listen,
+
+    /// How far the process confines itself.
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
 
     /// The program's own log.
     #[command(flatten)]

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use common::args::sandbox::Sandbox;
 use common::args::{Given, Listen};
 use common::config::{Layers, Problems, Properties};
 use common::connection::{self, Connection};
@@ -41,6 +42,8 @@ pub struct Config {
     pub weakened: Vec<Weakness>,
     /// Traces, if there are any.
     pub traces: Option<telemetry::Settings>,
+    /// How far the process confines itself.
+    pub sandbox: Sandbox,
 }
 
 impl Config {
@@ -87,6 +90,7 @@ impl Config {
             connection,
             weakened,
             traces: telemetry::Settings::new("kafka-consumer", layers, problems),
+            sandbox: args.sandbox.sandbox,
         }
     }
 

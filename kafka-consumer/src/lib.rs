@@ -113,6 +113,8 @@ impl life::Program for Consumer {
             weakened: &config.weakened,
             termination_log: &config.termination_log,
             traces: config.traces.as_ref(),
+            sandbox: config.sandbox,
+            inputs: Vec::new(),
             outlet: if config.run.is_one_shot() { Outlet::Stderr } else { Outlet::TerminationLog },
         }
     }
@@ -159,6 +161,9 @@ fn of_audit(config: &audit::Config) -> Settings<'_> {
         endless: false,
         weakened: &config.weakened,
         termination_log: &config.termination_log,
+        sandbox: config.sandbox,
+        // The reports are read with the settings.
+        inputs: Vec::new(),
         traces: None,
         outlet: Outlet::Stdout { table: config.table },
     }

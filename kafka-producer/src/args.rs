@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+use common::args::sandbox::SandboxArgs;
 use common::args::{ConnectionArgs, Listen, LogArgs};
 use common::config::SecretVariable;
 use common::config::units::{self, Rate};
@@ -214,6 +215,10 @@ pub struct RunArgs {
     /// Label namespace of what is pushed, in Kubernetes from the pod's metadata [default: no such label]
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAME", help_heading = "Report and health")]
     pub pod_namespace: Option<String>,
+
+    /// How far the process confines itself.
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
 
     /// The program's own log.
     #[command(flatten)]

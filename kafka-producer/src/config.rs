@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use common::args::sandbox::Sandbox;
 use common::args::{Given, Listen};
 use common::config::{Layers, Problems, Properties, address};
 use common::connection::{self, Connection};
@@ -77,6 +78,8 @@ pub struct Config {
     pub weakened: Vec<Weakness>,
     /// Traces, if there are any.
     pub traces: Option<telemetry::Settings>,
+    /// How far the process confines itself.
+    pub sandbox: Sandbox,
 }
 
 impl Config {
@@ -130,6 +133,7 @@ impl Config {
             properties,
             weakened,
             traces: telemetry::Settings::new("kafka-producer", layers, problems),
+            sandbox: args.sandbox.sandbox,
         }
     }
 

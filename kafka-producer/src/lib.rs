@@ -98,6 +98,8 @@ impl life::Program for Producer {
             outlet: Outlet::Stdout { table },
             // A dry run sends nothing, so there is nothing to trace.
             traces: config.traces.as_ref().filter(|_| !config.dry_run),
+            sandbox: config.sandbox,
+            inputs: config.spec.files(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use common::exit::Exit;
+use common::sandbox::{self, State};
 use common::verdict::Verdict;
 
 use crate::limits::{Progress, Reached};
@@ -29,7 +30,7 @@ impl<S: Sink> Poller<'_, S> {
         if readiness.is_ok() != self.was_ready {
             self.was_ready = readiness.is_ok();
             match &readiness {
-                Ok(()) => tracing::info!(event = "ready", assigned = self.group.partitions.len(), "consuming"),
+                Ok(()) => self.say_ready(),
                 Err(reason) => tracing::warn!(event = "not_ready", "{reason}"),
             }
         }
@@ -38,6 +39,19 @@ impl<S: Sink> Poller<'_, S> {
             Err(reason) => self.deps.health.not_ready(&reason),
         }
         Ok(())
+    }
+
+    fn say_ready(&self) {
+        let sandbox = sandbox::state();
+        tracing::info!(
+            event = "ready",
+            assigned = self.group.partitions.len(),
+            sandbox.abi = sandbox.map(|state| state.abi),
+            sandbox.files = sandbox.map(|state| state.files),
+            sandbox.bind = sandbox.map(|state| state.bind),
+            sandbox.missing = sandbox.map(State::missing),
+            "consuming"
+        );
     }
 
     fn readiness(&self, now: Instant) -> Result<(), String> {

@@ -6,6 +6,7 @@
 //! | [`apache`] | a real Apache Kafka as processes: one to several nodes, logins, TLS, rights, brokers that die |
 //! | [`process`] | a real program run as a process: environment, output, signals, exit code |
 //! | [`records`] | records put into and read out of a topic by a plain client |
+//! | [`dns`] | a name server that answers, denies, or is too long for UDP |
 //! | [`http`] | one GET on loopback, for `/metrics`, `/livez` and `/readyz`; reading a request |
 //! | [`otlp`] | a receiver of the spans that a program exports |
 //! | [`pipes`] | pipes that are full, named pipes |
@@ -23,6 +24,7 @@
 )]
 
 pub mod apache;
+pub mod dns;
 pub mod http;
 pub mod mock;
 pub mod otlp;

@@ -8,7 +8,7 @@ mod running;
 mod throttle;
 
 pub use outcome::Outcome;
-pub use program::{Program, built};
+pub use program::{Program, built, set_everywhere};
 pub use reader::read_slowly;
 pub use running::Process;
 pub use rustix::process::Signal;

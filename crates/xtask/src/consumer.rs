@@ -82,6 +82,11 @@ impl Consumer {
         answer.map(drop).with_context(|| format!("/metrics has not said {line:?}; the log:\n{}", self.process.stderr()))
     }
 
+    /// The address of its admin server.
+    pub fn address(&self) -> &str {
+        &self.admin
+    }
+
     /// What `/metrics` says now.
     pub fn metrics(&self) -> Result<String> {
         Ok(http::get(self.admin.as_str(), "/metrics")?.body)

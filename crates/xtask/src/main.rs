@@ -13,6 +13,7 @@ mod images;
 mod licences;
 mod manifests;
 mod monitoring;
+mod policies;
 mod programs;
 mod published;
 mod received;
@@ -53,6 +54,9 @@ enum Task {
     Manifests(manifests::Args),
     /// Generate and check infra/monitoring: rules and their tests, routes, runbooks, dashboards; needs Node
     Monitoring(monitoring::Args),
+    /// Runtime rules and benchmarks of infra/policies: checked here, and run where there is a Docker or a cluster
+    #[command(subcommand)]
+    Policies(policies::Command),
     /// The licence texts of what the programs contain, for the images
     Licences(licences::Args),
     /// The steps of a release
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
         Task::Guard => guard::run(),
         Task::Manifests(args) => manifests::run(&args),
         Task::Monitoring(args) => monitoring::run(&args),
+        Task::Policies(command) => policies::run(&command),
         Task::Licences(args) => licences::run(&args),
         Task::Release(command) => release::run(&command),
         Task::Upkeep(command) => upkeep::run(&command),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, ValueEnum};
+use common::args::sandbox::SandboxArgs;
 use common::args::{ConnectionArgs, LogArgs};
 use common::config::units;
 
@@ -76,6 +77,10 @@ pub struct AuditArgs {
         help_heading = "Verdict"
     )]
     pub termination_log: PathBuf,
+
+    /// What the process gives up at its start.
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
 
     /// The program's own log.
     #[command(flatten)]

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use common::args::sandbox::Sandbox;
 use common::args::Given;
 use common::config::{Layers, Problems, Properties};
 use common::connection::{self, Connection};
@@ -58,6 +59,8 @@ pub struct Config {
     pub table: bool,
     /// Where Kubernetes looks for it.
     pub termination_log: PathBuf,
+    /// How much the process confines itself.
+    pub sandbox: Sandbox,
     /// Brokers and login.
     pub connection: Connection,
     /// Which settings weaken what the program promises by default.
@@ -125,6 +128,7 @@ impl Config {
                 VerdictFormat::Table => true,
             },
             termination_log: args.termination_log.clone(),
+            sandbox: args.sandbox.sandbox,
             connection,
             weakened,
             run,

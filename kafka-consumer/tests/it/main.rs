@@ -15,6 +15,7 @@ mod positions;
 mod readiness;
 mod records;
 mod refusals;
+mod sandbox;
 mod status;
 mod support;
 mod traces;

@@ -35,6 +35,7 @@ const NAMES: &[(&str, &str, &[&str])] = &[
     ("kafka_consumer_rebalances_total", "counter", &["kind"]),
     ("kafka_consumer_record_bytes_total", "counter", &["partition", "topic"]),
     ("kafka_consumer_records_total", "counter", &["partition", "topic"]),
+    ("kafka_consumer_repeated_records_total", "counter", &["partition", "topic"]),
     ("kafka_consumer_skipped_records_total", "counter", &["partition", "topic"]),
     ("kafka_consumer_spans_total", "counter", &["result"]),
     ("kafka_consumer_statistics_failures_total", "counter", &[]),
@@ -105,6 +106,7 @@ fn a_running_process_shows_the_pinned_list() {
     for rare in [
         "kafka_consumer_certificate_expiry_timestamp_seconds",
         "kafka_consumer_corrupt_batches_total",
+        "kafka_consumer_repeated_records_total",
         "kafka_consumer_skipped_records_total",
         "kafka_consumer_spans_total",
     ] {

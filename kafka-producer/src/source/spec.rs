@@ -110,6 +110,19 @@ pub enum LineFormat {
 }
 
 impl Spec {
+    /// The files that the source opens.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let from = match &self.value {
+            ValueSpec::TemplateFrom(from) | ValueSpec::Lines { from, .. } | ValueSpec::File { from, .. } => Some(from),
+            ValueSpec::Demo | ValueSpec::Template(_) | ValueSpec::Payload { .. } => None,
+        };
+        let file = from.and_then(|from| match from {
+            Input::Stdin => None,
+            Input::File(path) => Some(path.clone()),
+        });
+        file.into_iter().collect()
+    }
+
     /// Every problem that shows without opening anything, so that configuration can report all of them at once.
     pub fn problems(&self) -> Vec<SourceError> {
         let mut problems = Vec::new();

@@ -11,5 +11,6 @@ mod input;
 mod life;
 mod pipes;
 mod pushgateway;
+mod sandbox;
 mod support;
 mod traces;

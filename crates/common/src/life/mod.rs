@@ -1,12 +1,15 @@
 //! The life of a program, the same for both. A program implements [`Program`]; its `main` is [`main`].
 //!
-//! In order: signal handlers (`run`) → flags, log, settings, metrics, admin port (`prepare`) → the program's own
-//! [`Program::start`] → its work → the verdict ([`Finish::with`]) → the report → the clients are dropped → the last log lines.
+//! In order: signal handlers (`run`) → flags and settings (`prepare`) → admin port, the process confines itself (`confine`) →
+//! log, metrics and the program's own [`Program::start`] (`prepare`) → its work → the verdict ([`Finish::with`]) → the report →
+//! the clients are dropped → the last log lines.
 //!
-//! Two threads live this life. The main thread only watches: signals, the drain deadline, the admin server, and it alone says
-//! how the run ended. The other thread, `work`, does everything that can block, from the env files on. So a signal is seen
-//! wherever the program stands, and a run that hangs is left behind with an honest report, made from its [`Account`].
+//! The main thread only watches: signals, the drain deadline, the admin server, and it alone says how the run ended. Two others,
+//! one after another, do everything that can block: `settings` reads flags, env files and settings, and ends; `work` does the rest.
+//! In between the main thread is alone, and restricts itself and with it all threads to come. So a signal is seen wherever the
+//! program stands, and a run that hangs is left behind with an honest report, made from its [`Account`].
 
+mod confine;
 mod early;
 mod flags;
 mod prepare;
@@ -15,7 +18,7 @@ mod signals;
 mod subcommands;
 mod surroundings;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +27,7 @@ use clap::{ArgMatches, Command};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::admin::Routes;
+use crate::args::sandbox::Sandbox;
 use crate::args::{Given, Listen, LogArgs};
 use crate::config::{Layers, Problems, Properties, SecretVariable};
 use crate::connection::Connection;
@@ -113,6 +117,10 @@ pub struct Settings<'a> {
     pub outlet: Outlet,
     /// Traces, if there are any.
     pub traces: Option<&'a telemetry::Settings>,
+    /// How far the process confines itself.
+    pub sandbox: Sandbox,
+    /// Files that the work opens by itself.
+    pub inputs: Vec<PathBuf>,
 }
 
 /// A program's metrics, those of the work and those that both programs have.
@@ -209,6 +217,8 @@ impl Finish {
 
 /// What the work's thread tells the main thread.
 enum Event {
+    /// The settings are read, and their thread ends.
+    Settled(Box<confine::Settled>),
     /// The work starts.
     Ready(Box<surroundings::Surroundings>),
     /// The work has ended; the sender is dropped when the report has been shown.

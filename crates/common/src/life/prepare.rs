@@ -1,11 +1,16 @@
-//! From the command line to work that is ready to run: flags, log, settings, metrics, admin port, and the program's own part.
+//! From the command line to work that is ready to run. Before the process confines itself: flags and settings, on a thread that
+//! ends with that. After it: metrics, health, and the program's own part.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::confine::{Plan, Settled};
 use super::early::Early;
 use super::flags::{NotRun, Said, said, typed_log_format, version};
 use super::surroundings::Surroundings;
-use super::{Job, Parts, Program, Registered, Settings, subcommands};
+use super::{Event, Finish, Job, Parts, Program, Registered, Settings, subcommands};
 use crate::admin::{self, Admin};
 use crate::args::{Given, LogFormat};
 use crate::config::{Layers, Problems};
@@ -18,21 +23,25 @@ use crate::kafka::promises::{self, Weakness};
 use crate::kafka::{self, ClientState};
 use crate::logging::{self, Lines};
 use crate::metrics::ClientMetrics;
-use crate::shutdown::Shutdown;
+use crate::shutdown::{Shutdown, Signal};
 use crate::telemetry::Tracer;
+use crate::verdict::Verdict;
 
-/// Work that is ready, with what the main thread watches it by.
-pub(super) struct Ready {
-    pub surroundings: Surroundings,
-    pub job: Job,
-    pub early: Early,
+/// The life of the thread that reads the settings. Whatever it has to say goes to the main thread, and it ends.
+pub(super) fn settings<P: Program>(events: UnboundedSender<Event>, lines: &Lines, shutdown: &Shutdown) {
+    let event = match settled::<P>(events.clone(), lines, shutdown) {
+        Ok(settled) => Event::Settled(Box::new(settled)),
+        Err(exit) => Event::Ended(exit),
+    };
+    // The other end goes only with the process.
+    let _ = events.send(event);
 }
 
-/// Does all that comes before the work.
+/// Does all that comes before the process confines itself.
 ///
 /// # Errors
 /// The exit code of a process that has nothing more to do: what was asked for is done, or what is wrong has been said.
-pub(super) fn prepare<P: Program>(lines: &Lines, shutdown: &Shutdown) -> Result<Ready, Exit> {
+fn settled<P: Program>(events: UnboundedSender<Event>, lines: &Lines, shutdown: &Shutdown) -> Result<Settled, Exit> {
     let what_runs = kafka::program(P::NAME, P::VERSION);
     let command = P::command(version(&what_runs));
     let early = |format: LogFormat| Early { program: P::NAME, json: logging::is_json(format), lines: lines.clone() };
@@ -67,14 +76,46 @@ pub(super) fn prepare<P: Program>(lines: &Lines, shutdown: &Shutdown) -> Result<
         return Err(Exit::Usage);
     }
     warn(&layers, P::settings(&config).weakened);
-    match assemble::<P>(config, what_runs, lines, shutdown) {
-        Ok((surroundings, job)) => Ok(Ready { surroundings, job, early }),
-        Err(problem) => {
-            problems.add(problem);
-            refused(&problems, &early);
-            Err(Exit::Usage)
+    let settings = P::settings(&config);
+    let (listen, plan) = (settings.listen, Plan::new(&settings));
+    let work = {
+        let (early, lines, shutdown) = (early.clone(), lines.clone(), shutdown.clone());
+        move |listener, events| work::<P>(config, what_runs, listener, events, early, &lines, &shutdown)
+    };
+    Ok(Settled { listen, plan, early, events, work: Box::new(work) })
+}
+
+/// The life of the work's thread.
+fn work<P: Program>(
+    config: P::Config,
+    what_runs: crate::metrics::Program,
+    listener: Option<TcpListener>,
+    events: UnboundedSender<Event>,
+    early: Early,
+    lines: &Lines,
+    shutdown: &Shutdown,
+) {
+    // Its end tells the main thread that this thread has ended, and with it the clients.
+    let _alive = events.clone();
+    match assemble::<P>(config, what_runs, listener, lines, shutdown) {
+        Ok((surroundings, job)) => {
+            let endless = surroundings.endless;
+            let _ = events.send(Event::Ready(Box::new(surroundings)));
+            let finish = Finish { events, early };
+            match shutdown.requested() {
+                Some(signal) => finish.with(before_the_start(signal, endless)),
+                None => (job.run)(finish),
+            }
         }
+        Err(problem) => Finish { events, early }.refuse(problem),
     }
+}
+
+fn before_the_start(signal: Signal, endless: bool) -> Verdict {
+    if endless {
+        return Verdict::ok();
+    }
+    Verdict::new(signal.exit(), format!("{}: the work had not started", signal.name()))
 }
 
 /// Says what is wrong with the settings, if something is.
@@ -96,6 +137,7 @@ fn warn(layers: &Layers, weakened: &[Weakness]) {
 fn assemble<P: Program>(
     config: P::Config,
     what_runs: crate::metrics::Program,
+    listener: Option<TcpListener>,
     lines: &Lines,
     shutdown: &Shutdown,
 ) -> Result<(Surroundings, Job), String> {
@@ -103,7 +145,6 @@ fn assemble<P: Program>(
     let Registered { metrics, work, client, http, log, spans } = registered;
     lines.count_dropped(log.dropped);
     let Settings {
-        listen,
         connection,
         properties,
         subject,
@@ -117,7 +158,6 @@ fn assemble<P: Program>(
     } = P::settings(&config);
     let tracer = traces.cloned().map(|traces| Tracer::start(traces, P::VERSION, &spans)).transpose()?;
     let health = Health::new(stall_limit, "starting: no broker has answered yet");
-    let listener = admin::bind(listen)?;
     let admin = listener
         .map(|listener| (listener, Admin { page: metrics.page(), http, health: health.clone(), program: what_runs }));
     expiry::watch(properties, client.certificate_expiry.clone());

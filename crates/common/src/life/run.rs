@@ -1,14 +1,15 @@
 //! The main thread: it watches the work, the signals and the deadline, and says how the run ended.
 
 use std::process::ExitCode;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::prepare::{Ready, prepare};
+use super::confine::Settled;
 use super::signals::Signals;
 use super::surroundings::Surroundings;
-use super::{Event, Finish, Program};
+use super::{Event, Program, prepare};
 use crate::admin;
 use crate::exit::Exit;
 use crate::logging::Lines;
@@ -57,17 +58,17 @@ async fn live<P: Program>(signals: std::io::Result<Signals>, lines: &Lines) -> E
     };
     let shutdown = Shutdown::new();
     let (events, received) = unbounded_channel();
-    let work = {
+    let settings = {
         let (lines, shutdown) = (lines.clone(), shutdown.clone());
-        move || work::<P>(events, &lines, &shutdown)
+        move || prepare::settings::<P>(events, &lines, &shutdown)
     };
-    // Not waited for: it is left behind when it hangs.
-    if let Err(error) = std::thread::Builder::new().name("work".to_owned()).spawn(work) {
-        return cannot("the work cannot start", &error, lines);
-    }
-    Watch { signals, shutdown, lines: lines.clone(), events: received, surroundings: None, deadline: None }
-        .watch()
-        .await
+    // Not waited for before it says that it ends: it is left behind when it hangs.
+    let settings = match std::thread::Builder::new().name("settings".to_owned()).spawn(settings) {
+        Ok(settings) => settings,
+        Err(error) => return cannot("the settings cannot be read", &error, lines),
+    };
+    let (lines, settings) = (lines.clone(), Some(settings));
+    Watch { signals, shutdown, lines, events: received, settings, surroundings: None, deadline: None }.watch().await
 }
 
 /// A lack of memory, threads or descriptors, before there is a log.
@@ -76,36 +77,13 @@ fn cannot(what: &str, error: &std::io::Error, lines: &Lines) -> Exit {
     Exit::Incomplete
 }
 
-/// The life of the work's thread.
-fn work<P: Program>(events: UnboundedSender<Event>, lines: &Lines, shutdown: &Shutdown) {
-    // Its end tells the main thread that this thread has ended, and with it the clients.
-    let _alive = events.clone();
-    match prepare::<P>(lines, shutdown) {
-        Err(exit) => drop(events.send(Event::Ended(exit))),
-        Ok(Ready { surroundings, job, early }) => {
-            let endless = surroundings.endless;
-            let _ = events.send(Event::Ready(Box::new(surroundings)));
-            let finish = Finish { events, early };
-            match shutdown.requested() {
-                Some(signal) => finish.with(before_the_start(signal, endless)),
-                None => (job.run)(finish),
-            }
-        }
-    }
-}
-
-fn before_the_start(signal: Signal, endless: bool) -> Verdict {
-    if endless {
-        return Verdict::ok();
-    }
-    Verdict::new(signal.exit(), format!("{}: the work had not started", signal.name()))
-}
-
 struct Watch {
     signals: Signals,
     shutdown: Shutdown,
     lines: Lines,
     events: UnboundedReceiver<Event>,
+    /// The thread that reads the settings.
+    settings: Option<JoinHandle<()>>,
     /// Known when the work starts.
     surroundings: Option<Surroundings>,
     /// When the work is left behind.
@@ -126,6 +104,11 @@ impl Watch {
                 biased;
                 signal = self.signals.next() => self.signal(signal),
                 event = self.events.recv() => match event {
+                    Some(Event::Settled(settled)) => {
+                        if let Err(exit) = self.settled(*settled) {
+                            return exit;
+                        }
+                    }
                     Some(Event::Ready(surroundings)) => self.ready(*surroundings),
                     Some(Event::Verdict(verdict, shown)) => {
                         self.show(&verdict).await;
@@ -155,7 +138,21 @@ impl Watch {
         }
     }
 
+    /// The settings are read: the process confines itself and starts the work. What is wrong has been said when this fails.
+    fn settled(&mut self, settled: Settled) -> Result<(), Exit> {
+        if let Some(settings) = self.settings.take() {
+            // It has said its last word. That it panicked behind it changes nothing.
+            let _ = settings.join();
+        }
+        // After a signal the log has its thread already; then nothing is left to do but to say so.
+        let is_ending = self.deadline.is_some();
+        let result = settled.go_on(&self.lines, is_ending);
+        result.unwrap_or_else(|error| Err(cannot("the work cannot start", &error, &self.lines)))
+    }
+
     fn signal(&mut self, signal: Signal) {
+        // Those who wait for the settings hear of the signal now. Nothing but the end comes after it.
+        self.lines.release();
         self.shutdown.request(signal);
         let limit = match &self.surroundings {
             Some(surroundings) if !self.shutdown.at_once() => {

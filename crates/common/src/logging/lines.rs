@@ -14,7 +14,7 @@ use crate::outlet::write_all;
 /// Bytes that may wait. A reader that stalls for a moment costs nothing; one that is gone costs no more memory than this.
 const ROOM: usize = 1 << 20;
 
-/// The queue and its writing thread, which starts with the first line. Clones share them.
+/// The queue and its writing thread, which starts with the first line after [`Lines::release`]. Clones share them.
 #[derive(Clone, Default)]
 pub struct Lines(Arc<Shared>);
 
@@ -39,13 +39,24 @@ struct State {
     dropped: u64,
     /// The writing thread is in the middle of a line.
     writing: bool,
+    /// There may be a writing thread.
+    released: bool,
     started: bool,
 }
 
 impl Lines {
-    /// An empty queue.
+    /// An empty queue that keeps its lines for now: no thread may start before the process has confined itself.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// From now on lines are written, those that wait first.
+    pub fn release(&self) {
+        let mut state = self.state();
+        state.released = true;
+        if !state.queue.is_empty() {
+            self.start(&mut state);
+        }
     }
 
     /// Counts what is dropped in this metric too, from now on.
@@ -68,6 +79,7 @@ impl Lines {
     /// Waits until everything is written, for as long as lines keep going; `pause` is the longest wait for one of them, and
     /// `limit` the longest in all.
     pub fn flush(&self, pause: Duration, limit: Duration) {
+        self.release();
         let end = Instant::now() + limit;
         let mut state = self.state();
         while state.writing || !state.queue.is_empty() {
@@ -84,18 +96,23 @@ impl Lines {
 
     fn queue(&self, line: &[u8], room: usize) {
         let mut state = self.state();
-        if !state.started {
-            let lines = self.clone();
-            let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || lines.write(&io::stderr()));
-            state.started = thread.is_ok();
-        }
-        if !state.started || state.bytes.saturating_add(line.len()) > room {
+        self.start(&mut state);
+        if (state.released && !state.started) || state.bytes.saturating_add(line.len()) > room {
             self.note_dropped(&mut state);
             return;
         }
         state.bytes += line.len();
         state.queue.push_back(line.into());
         self.0.came.notify_one();
+    }
+
+    /// Starts the writing thread, if it may start and has not.
+    fn start(&self, state: &mut State) {
+        if state.released && !state.started {
+            let lines = self.clone();
+            let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || lines.write(&io::stderr()));
+            state.started = thread.is_ok();
+        }
     }
 
     fn note_dropped(&self, state: &mut State) {
@@ -179,7 +196,10 @@ mod tests {
     fn piped() -> (Lines, io::PipeReader) {
         let (reader, writer) = io::pipe().unwrap();
         let lines = Lines::new();
-        lines.state().started = true;
+        {
+            let mut state = lines.state();
+            (state.released, state.started) = (true, true);
+        }
         let queue = lines.clone();
         std::thread::spawn(move || queue.write(&writer));
         (lines, reader)
@@ -205,6 +225,15 @@ mod tests {
         lines.flush(Duration::from_secs(30), Duration::from_secs(60));
         let state = lines.state();
         assert_eq!((state.bytes, state.queue.len(), state.dropped), (0, 0, 0), "the loss was told");
+    }
+
+    #[test]
+    fn lines_wait_for_their_thread() {
+        let lines = Lines::new();
+        lines.push(b"");
+        assert!(!lines.state().started && lines.state().queue.len() == 1);
+        lines.flush(Duration::from_secs(30), Duration::from_secs(30));
+        assert!(lines.state().started && lines.state().queue.is_empty());
     }
 
     #[test]

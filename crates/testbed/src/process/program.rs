@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -15,6 +16,18 @@ use crate::spawn::{on_path, spawn, tied_command};
 
 /// The variables that a program gets from ours: where things are, and what a coverage run needs. Nothing that configures it.
 const INHERITED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "RUST_BACKTRACE", "LLVM_PROFILE_FILE"];
+
+/// A variable that every program gets from now on, for a suite that runs all of them in one mode.
+static EVERYWHERE: OnceLock<(&'static str, String)> = OnceLock::new();
+
+/// Gives every program from now on this variable, unless its own say otherwise.
+///
+/// # Errors
+/// The second time.
+pub fn set_everywhere(name: &'static str, value: &str) -> Result<()> {
+    ensure!(EVERYWHERE.set((name, value.to_owned())).is_ok(), "a variable for all programs can be set once");
+    Ok(())
+}
 
 /// A program about to be run, with an environment of nothing but what is given here, in an empty folder of its own.
 pub struct Program {
@@ -47,6 +60,7 @@ impl Program {
         let mut command = command(&path);
         command.env_clear().stdin(Stdio::null());
         command.envs(INHERITED.iter().filter_map(|name| Some((name, env::var_os(name)?))));
+        command.envs(EVERYWHERE.get().map(|(name, value)| (name, value)));
         Self { path, command, folder: None, stdout: None, stderr: None }
     }
 

@@ -49,6 +49,8 @@ pub(super) const SCENARIOS: [Scenario; 6] = [
 
 const PARTITIONS: i32 = 6;
 const MESSAGES: u64 = 300;
+/// Records may be as old as they say.
+const FOR_EVER: [(&str, &str); 1] = [("retention.ms", "-1")];
 /// The faults, as the verdict names them.
 const FAULTS: [&str; 5] = ["missing", "lost", "written_twice", "reordered", "damaged"];
 
@@ -248,7 +250,8 @@ fn starts(bench: &mut Bench) -> Result<String> {
     let folder = tempfile::tempdir()?;
     let total = MESSAGES.to_string();
     // By time: what is older than the run is not read.
-    let place = bench.topic("audit-starts")?;
+    let place = bench.no_topic("audit-starts")?;
+    bench.one()?.create_topic(&place.topic, PARTITIONS, 1, &FOR_EVER)?;
     let config = bench.one()?.internal_config();
     let old = |partition: i32| NewRecord::value("old").partition(partition).timestamp(1_700_000_000_000);
     records::produce(&config, &place.topic, &(0..PARTITIONS).map(old).collect::<Vec<_>>())?;
@@ -262,7 +265,8 @@ fn starts(bench: &mut Bench) -> Result<String> {
     let verdict = expect(by_report().args(["--from", "time:2100-01-01T00:00:00Z"]), 1, [MESSAGES, MESSAGES, 0, 0, 0])?;
     ensure!(verdict["unproven"].to_string().contains("--from is later than the run's start"), "{verdict}");
     // Messages that bring old times of their own, which a start by time passes over.
-    let place = bench.topic("audit-old-times")?;
+    let place = bench.no_topic("audit-old-times")?;
+    bench.one()?.create_topic(&place.topic, PARTITIONS, 1, &FOR_EVER)?;
     let lines: String = (0..MESSAGES).map(|n| format!("{{\"value\":{n},\"timestamp\":1700000000000}}\n")).collect();
     let input = report_file(&folder, "lines", &lines)?;
     let program = bench.producer(&place).args(["--input-format", "json"]).arg("--input").arg(&input);

@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: the real programs on real Apache Kafka; its subcommands: in containers, on Kubernetes, seen by monitoring.
 
+pub mod activities;
 mod audit;
 mod bench;
 mod broker_faults;
@@ -12,7 +13,7 @@ mod ends_away;
 mod faults;
 mod final_words;
 mod groups;
-mod images;
+pub mod images;
 mod leaving;
 mod monitoring;
 mod namespaces;
@@ -36,8 +37,10 @@ mod watch;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
+use common::args::sandbox::Sandbox;
 use testbed::apache::Distribution;
+use testbed::process::set_everywhere;
 
 use crate::programs;
 use crate::terminal::Step;
@@ -53,6 +56,10 @@ pub struct Args {
 
     #[command(flatten)]
     chosen: Chosen,
+
+    /// How far the programs confine themselves, as their own flag says it [default: not at all]
+    #[arg(long, value_name = "MODE", value_enum, global = true)]
+    sandbox: Option<Sandbox>,
 }
 
 #[derive(Subcommand)]
@@ -82,6 +89,9 @@ struct UpgradeArgs {
     #[arg(long, value_name = "PROGRAM")]
     previous: PathBuf,
 }
+
+/// The programs' variable for their confinement.
+const SANDBOX: &str = "KAFKA_CLIENT_SANDBOX";
 
 type Scenario = suite::Scenario<Bench>;
 
@@ -120,6 +130,10 @@ fn upgrade(args: &UpgradeArgs) -> Result<bool> {
 
 /// Runs them. `false` when one failed.
 pub fn run(args: &Args) -> Result<bool> {
+    if let Some(mode) = args.sandbox.and_then(|mode| mode.to_possible_value()) {
+        println!("all programs run with {SANDBOX}={}", mode.get_name());
+        set_everywhere(SANDBOX, mode.get_name())?;
+    }
     match &args.other {
         Some(Other::Faults(args)) => return faults::run(args),
         Some(Other::Images(args)) => return images::run(args),

@@ -6,6 +6,7 @@ mod code;
 mod labels;
 mod layout;
 mod pipelines;
+mod policies;
 mod proof;
 mod references;
 pub(crate) mod schemas;
@@ -47,6 +48,7 @@ pub fn run(args: &Args) -> Result<bool> {
     let set = Set::load(&root)?;
     done.of("checksum", checksum::check(&root)?);
     done.of("layout and images", layout::check(&set)?);
+    done.of("admission policies", policies::check(&set)?);
     done.of("the files, against the code and each other", rules(&set));
     let tools = Tools::install()?;
     let schemas = Schemas::fetch(&tools)?;

@@ -32,6 +32,15 @@ kind: KafkaTopic
 metadata: {name: proof}
 spec: {partitions: six}
 ";
+/// A misspelt field, without which nobody in particular has to have signed.
+const IMAGE_POLICY: &str = "
+apiVersion: policies.kyverno.io/v1
+kind: ImageValidatingPolicy
+metadata: {name: proof}
+spec:
+  attestors: [{name: a, cosign: {keyless: {identities: [{issuer: x, subjectRegexp: y}]}}}]
+  validations: [{expression: 'true'}]
+";
 const UNKNOWN: &str = "
 apiVersion: example.com/v1
 kind: Unknown
@@ -63,6 +72,7 @@ pub fn check(tools: &Tools, schemas: &Schemas) -> Result<Problems> {
     }
     expect("KEDA's schema", object(SCALED_OBJECT, &[])?, "maxReplicas");
     expect("Strimzi's schema", object(TOPIC, &[])?, "six");
+    expect("Kyverno's schema", object(IMAGE_POLICY, &[])?, "subjectRegexp");
     expect("the list of schemas", object(UNKNOWN, &[])?, "example.com/v1");
     expect("compose's schema", schemas::compose(tools, &file("compose.yaml", COMPOSE)?)?, "memory_limit");
     expect("yamllint", tools.yamllint(&[&file("mode.yaml", YAML)?])?, "octal");

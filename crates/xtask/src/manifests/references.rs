@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::set::{Object, Pod, Problems, Set, at, list_at, map_at, text};
 
 /// The kinds that live in no namespace.
-const OF_THE_CLUSTER: [&str; 1] = ["Namespace"];
+const OF_THE_CLUSTER: [&str; 4] =
+    ["Namespace", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ImageValidatingPolicy"];
 /// Made by Strimzi or by hand, never by a file: what is in them, as `secret.yaml.example` has it.
 pub const CREDENTIALS: [&str; 7] =
     ["username", "password", "ca.crt", "tls.crt", "tls.key", "key-password", "client-secret"];

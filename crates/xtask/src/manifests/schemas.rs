@@ -1,5 +1,5 @@
 //! Every object against the schema of those who read it: Kubernetes' of each supported version, the custom resource definitions of
-//! KEDA, Strimzi and Prometheus' operator, compose's. Strict: a field that no schema knows is a typing error. What only an API server
+//! KEDA, Strimzi, Prometheus' operator and Kyverno, compose's. Strict: a field that no schema knows is a typing error. What only an API server
 //! evaluates are the rules in CEL (`x-kubernetes-validations`); `cargo xtask e2e cluster` asks one.
 
 use std::collections::BTreeMap;
@@ -18,10 +18,11 @@ use crate::programs;
 pub const KUBERNETES: [&str; 8] = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37"];
 /// Enough for what kustomize makes of files that were checked for all.
 pub const ENDS: [&str; 2] = [KUBERNETES[0], KUBERNETES[KUBERNETES.len() - 1]];
-/// The modules with definitions, and the folder of them: KEDA's, and those of Prometheus' operator.
-const MODULES: [(&str, &str); 2] = [
+/// The modules with definitions, and the folder of them: KEDA's, those of Prometheus' operator, and Kyverno's.
+const MODULES: [(&str, &str); 3] = [
     ("github.com/kedacore/keda/v2@v2.21.0", "config/crd/bases"),
     ("github.com/prometheus-operator/prometheus-operator@v0.88.0", "example/prometheus-operator-crd"),
+    ("github.com/kyverno/kyverno@v1.19.1", "config/crds/policies.kyverno.io"),
 ];
 const STRIMZI: &str = include_str!("strimzi/pom.xml");
 /// Strimzi's generator makes a definition of a class.

@@ -25,16 +25,53 @@ const SAFE_SYSCTLS: [&str; 12] = [
 ];
 const SELINUX_TYPES: [&str; 4] = ["", "container_t", "container_init_t", "container_kvm_t"];
 const NAMESPACE_LABELS: [&str; 3] = ["enforce", "audit", "warn"];
-/// The one namespace that is not `restricted`: its one pod reads the log files of its node, which belong to root.
-const NODE_AGENT: (&str, &str) = ("logging-agent", "log-agent");
-/// What it may mount of the node, and whether it may write there.
-const OF_THE_NODE: [(&str, bool); 2] = [("/var/log/pods", false), ("/var/lib/log-agent", true)];
+/// The namespaces that are not `restricted`: the one pod of each looks at its node, whose files belong to root.
+const OF_THE_NODE: [OfTheNode; 2] = [
+    OfTheNode {
+        namespace: "logging-agent",
+        name: "log-agent",
+        kind: "DaemonSet",
+        folders: &[("/var/log/pods", false), ("/var/lib/log-agent", true)],
+        sees_processes: false,
+        capability: None,
+    },
+    OfTheNode {
+        namespace: "kube-bench",
+        name: "kube-bench",
+        kind: "Job",
+        folders: &[
+            ("/etc/cni/net.d", false),
+            ("/etc/kubernetes", false),
+            ("/etc/systemd", false),
+            ("/lib/systemd", false),
+            ("/var/lib/cni", false),
+            ("/var/lib/etcd", false),
+            ("/var/lib/kubelet", false),
+        ],
+        sees_processes: true,
+        capability: Some("DAC_READ_SEARCH"),
+    },
+];
+
+/// A pod that may be root and see parts of its node. Everything else holds for it too.
+struct OfTheNode {
+    namespace: &'static str,
+    name: &'static str,
+    kind: &'static str,
+    /// What it may mount, and whether it may write there.
+    folders: &'static [(&'static str, bool)],
+    /// Whether it may see the node's processes.
+    sees_processes: bool,
+    /// The one that it may add.
+    capability: Option<&'static str>,
+}
 
 /// All of it.
 pub fn check(set: &Set) -> Problems {
     let mut problems = Problems::new();
     for namespace in set.of_kind("Namespace") {
-        let wanted = if namespace.name() == NODE_AGENT.0 { "privileged" } else { "restricted" };
+        let privileged = OF_THE_NODE.iter().any(|pod| pod.namespace == namespace.name());
+        let wanted = if privileged { "privileged" } else { "restricted" };
         for mode in NAMESPACE_LABELS {
             let label = |suffix: &str| {
                 namespace.text(&format!("/metadata/labels/pod-security.kubernetes.io~1{mode}{suffix}")).to_owned()
@@ -62,15 +99,17 @@ pub fn check(set: &Set) -> Problems {
     problems
 }
 
-/// Whether it is the pod that may be root and mount folders of the node. Everything else holds for it too.
-fn is_node_agent(pod: &Pod<'_>) -> bool {
-    (pod.owner.namespace(), pod.owner.name(), pod.owner.kind()) == (NODE_AGENT.0, NODE_AGENT.1, "DaemonSet")
+/// Which of the pods it is that may be root and see parts of the node.
+fn of_the_node(pod: &Pod<'_>) -> Option<&'static OfTheNode> {
+    let is = (pod.owner.namespace(), pod.owner.name(), pod.owner.kind());
+    OF_THE_NODE.iter().find(|known| (known.namespace, known.name, known.kind) == is)
 }
 
-/// A folder of the node, as the agent may have it.
+/// A folder of the node, as the pod may have it.
 fn is_of_the_node(pod: &Pod<'_>, volume: &Value) -> bool {
-    let known = OF_THE_NODE.iter().find(|(path, _)| *path == text(volume, "/hostPath/path"));
-    let Some((_, written)) = known.filter(|_| is_node_agent(pod)) else { return false };
+    let folders = of_the_node(pod).map(|known| known.folders).unwrap_or_default();
+    let known = folders.iter().find(|(path, _)| *path == text(volume, "/hostPath/path"));
+    let Some((_, written)) = known else { return false };
     let mut mounts = pod.containers().flat_map(|container| list_at(container, "/volumeMounts"));
     mounts.all(|mount| text(mount, "/name") != text(volume, "/name") || *written || is_true(&mount["readOnly"]))
 }
@@ -80,13 +119,15 @@ fn is_true(value: &Value) -> bool {
 }
 
 fn restricted_pod(pod: &Pod<'_>, problem: &mut impl FnMut(String)) {
+    let known = of_the_node(pod);
     for shared in ["hostNetwork", "hostPID", "hostIPC"] {
-        if is_true(&pod.spec[shared]) {
+        let may = shared == "hostPID" && known.is_some_and(|known| known.sees_processes);
+        if is_true(&pod.spec[shared]) && !may {
             problem(format!("{shared} is not allowed"));
         }
     }
-    if pod.owner.namespace() == NODE_AGENT.0 && !is_node_agent(pod) {
-        problem("only the agent belongs into this namespace: nothing is forbidden there".into());
+    if let Some(one) = OF_THE_NODE.iter().find(|one| one.namespace == pod.owner.namespace() && known.is_none()) {
+        problem(format!("only {} belongs into this namespace: nothing is forbidden there", one.name));
     }
     for volume in list_at(pod.spec, "/volumes").filter(|volume| !is_of_the_node(pod, volume)) {
         let kinds = map_at(volume, "").keys().filter(|key| *key != "name" && !VOLUMES.contains(&key.as_str()));
@@ -115,7 +156,8 @@ fn restricted_container(pod: &Pod<'_>, container: &Value, problem: &mut impl FnM
     if is_true(&own["privileged"]) {
         problem("privileged is not allowed");
     }
-    let may_be_root = is_node_agent(pod);
+    let known = of_the_node(pod);
+    let may_be_root = known.is_some();
     if !may_be_root && !is_true(either("/runAsNonRoot")) {
         problem("runAsNonRoot has to be true, here or for the pod");
     }
@@ -128,7 +170,11 @@ fn restricted_container(pod: &Pod<'_>, container: &Value, problem: &mut impl FnM
     if !list_at(own, "/capabilities/drop").any(|capability| capability == "ALL") {
         problem("capabilities: ALL have to be dropped");
     }
-    if list_at(own, "/capabilities/add").any(|capability| capability != "NET_BIND_SERVICE") {
+    let may = |capability: &Value| {
+        let added = capability.as_str();
+        added == Some("NET_BIND_SERVICE") || added.is_some() && added == known.and_then(|known| known.capability)
+    };
+    if list_at(own, "/capabilities/add").any(|capability| !may(capability)) {
         problem("capabilities: nothing but NET_BIND_SERVICE may be added");
     }
     if !["", "Default"].contains(&text(own, "/procMount")) {

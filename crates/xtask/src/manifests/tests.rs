@@ -185,12 +185,28 @@ fn security_lets_the_node_agent_do_what_it_is_for_and_nothing_else() {
     found(&format!("{CONTAINER}/securityContext/privileged"), json!(true), "privileged");
     found(&format!("{CONTAINER}/securityContext/capabilities/drop"), json!([]), "ALL have to be dropped");
     found(&format!("{CONTAINER}/securityContext/allowPrivilegeEscalation"), Value::Null, "allowPrivilegeEscalation");
-    found("/metadata/name", json!("other"), "only the agent belongs into this namespace");
+    found("/metadata/name", json!("other"), "only log-agent belongs into this namespace");
     found("/metadata/namespace", json!("logging"), "runAsUser 0");
     let enforce = "/metadata/labels/pod-security.kubernetes.io~1enforce";
     let (agent, store) = ("infra/logging/00-namespace-agent.yaml", "infra/logging/01-namespace-store.yaml");
     finds(security::check, agent, enforce, json!("baseline"), "has to be privileged");
     finds(security::check, store, enforce, json!("privileged"), "has to be restricted");
+}
+
+#[test]
+fn security_lets_the_benchmark_see_its_node_and_change_nothing() {
+    let job = "infra/policies/cis/kube-bench/30-job.yaml";
+    let found = |pointer: &str, value, expected| finds(security::check, job, pointer, value, expected);
+    found(&format!("{POD}/volumes/0/hostPath/path"), json!("/etc"), "the kind hostPath");
+    found(&format!("{CONTAINER}/volumeMounts/0/readOnly"), json!(false), "the kind hostPath");
+    found(&format!("{POD}/hostNetwork"), json!(true), "hostNetwork");
+    found(
+        &format!("{CONTAINER}/securityContext/capabilities/add/0"),
+        json!("SYS_ADMIN"),
+        "nothing but NET_BIND_SERVICE",
+    );
+    found("/metadata/name", json!("other"), "only kube-bench belongs into this namespace");
+    found("/metadata/namespace", json!("logging"), "hostPID");
 }
 
 #[test]

@@ -4,5 +4,6 @@
 pub mod commands;
 pub mod identity;
 mod place;
+pub mod policies;
 
 pub use place::{PLATFORMS, Place, Tag, is_digest};

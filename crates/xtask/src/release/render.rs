@@ -1,4 +1,4 @@
-//! What is attached to a release: manifests whose images have tag and digest, alerts that lead to their runbooks, SBOMs, VEX, licences, and a checksum of each.
+//! What is attached to a release: manifests whose images have tag and digest, policies that admit just these images, alerts that lead to their runbooks, SBOMs, VEX, licences, and a checksum of each.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::manifests::tools::Tools;
 use crate::manifests::variations::lay_out;
 use crate::monitoring::generated;
 use crate::programs;
-use crate::published::Place;
+use crate::published::{Place, policies};
 
 /// The images' names in the repository's own manifests.
 const LOCAL: &str = "localhost:5000/kafka-";
@@ -32,6 +32,11 @@ pub fn run(place: &Place, tag: &str, sboms: &Path, bundles: Option<&Path>, out: 
     let manifests = Tools::install()?.kustomize(&folder.path().join("infra"))?;
     check(&manifests, &images)?;
     fs::write(out.join(format!("kafka-clients-{tag}.yaml")), manifests)?;
+
+    for folder in policies::FOLDERS {
+        let text = admitting(folder, place, &images)?;
+        fs::write(out.join(format!("policies-{folder}-{tag}.yaml")), text)?;
+    }
 
     let root = programs::root();
     // Only now is it known where the runbooks can be read.
@@ -73,6 +78,18 @@ fn images(place: &Place, tag: &str) -> Result<Vec<Released>> {
         })
     };
     PROGRAMS.iter().map(of).collect()
+}
+
+/// The policies of a folder for the release's images and its workflow, in one file.
+fn admitting(folder: &str, place: &Place, images: &[Released]) -> Result<String> {
+    let files = policies::filled(folder, &place.image("")?, place.repository()?)?;
+    let text = files.iter().map(|file| file.text.as_str()).collect::<Vec<_>>().join("---\n");
+    for Released { name, .. } in images {
+        let prefix = place.image("")?;
+        let named = text.contains(&format!("'{name}'")) || text.contains(&format!("glob: {prefix}*\n"));
+        ensure!(named, "the policies of {folder} do not admit {name}");
+    }
+    Ok(text)
 }
 
 /// The kustomization with the release's images in place of the local ones.
@@ -176,6 +193,22 @@ mod tests {
             clients.contains("runbook_url: https://example.org/docs/operations.md#kafkaconsumersdown\n"),
             "{clients}"
         );
+    }
+
+    #[test]
+    fn the_policies_admit_the_images_of_the_release_and_its_workflow() {
+        let place = Place::of("O/n", "ghcr.io", std::path::PathBuf::new());
+        for (folder, objects, words) in [
+            ("admission", 4, "['ghcr.io/o/n/kafka-producer', 'ghcr.io/o/n/kafka-consumer']"),
+            ("kyverno", 1, r"subjectRegExp: ^https://github\.com/O/n/\.github/workflows/image\.yml@refs/tags/v"),
+        ] {
+            let text = admitting(folder, &place, &released()).unwrap();
+            let read: Vec<serde_json::Value> = serde_saphyr::from_multiple(&text).unwrap();
+            assert_eq!(read.len(), objects);
+            assert!(text.contains(words), "{text}");
+        }
+        let elsewhere = Place::of("O/other", "ghcr.io", std::path::PathBuf::new());
+        assert!(admitting("admission", &elsewhere, &released()).is_err());
     }
 
     #[test]

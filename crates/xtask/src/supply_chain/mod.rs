@@ -1,11 +1,14 @@
 //! `cargo xtask supply-chain`: from the images to what is said of them, signed, and believed: bills of materials, statements on
-//! vulnerabilities, a scan, signatures, and what must be refused. Nothing but the loopback address is reached.
+//! vulnerabilities, a scan, signatures, and what must be refused; and the system calls that they need. Nothing but the loopback
+//! address is reached.
 
 mod image;
+mod policies;
 mod refuse;
 mod registry;
 mod sbom;
 mod scan;
+mod seccomp;
 pub mod sign;
 mod table;
 mod tools;
@@ -29,7 +32,7 @@ use tools::Tools;
 /// The flags of the task.
 #[derive(clap::Args)]
 pub struct Args {
-    /// One step, with those that it needs [default: all]
+    /// One step, with those that it needs [default: all but seccomp]
     #[command(subcommand)]
     step: Option<Step>,
 
@@ -50,6 +53,11 @@ enum Step {
     Sign,
     /// Prove that each of the things that must be refused is refused, for its own reason
     Refuse,
+    /// Write infra/policies/seccomp from traces of the programs in their images, and try it; with --check, compare a short trace.
+    /// Needs root, strace, Java 17 and Maven
+    Seccomp(seccomp::Args),
+    /// Prove what Kyverno admits and denies by the policy of infra/policies/kyverno; needs no images, and builds Kyverno first
+    Policies,
 }
 
 /// The flags of `sbom`.
@@ -106,6 +114,8 @@ fn steps(args: &Args, tools: &Tools, table: &mut Table) -> Result<()> {
             }
             return Ok(());
         }
+        Some(Step::Seccomp(wanted)) => return seccomp::run(wanted, args.engine, tools, table),
+        Some(Step::Policies) => return policies::run(tools, table),
         _ => {}
     }
     let sources = Sources::find()?;
@@ -144,6 +154,9 @@ fn steps(args: &Args, tools: &Tools, table: &mut Table) -> Result<()> {
     }
     if all || matches!(args.step, Some(Step::Sign | Step::Refuse)) {
         signatures(tools, table, args, &images, &sboms, registry)?;
+    }
+    if all {
+        policies::run(tools, table)?;
     }
     Ok(())
 }

@@ -33,6 +33,11 @@ impl Table {
         result
     }
 
+    /// Whether a step has failed until now.
+    pub fn has_failed(&self) -> bool {
+        self.rows.iter().any(|row| !row.well)
+    }
+
     /// Prints all of them; `false` when one has failed, or none has run.
     pub fn end(self) -> bool {
         let width = self.rows.iter().map(|row| row.what.len()).max().unwrap_or_default();

@@ -22,6 +22,9 @@ const COSIGN: Module = Module { name: "cosign", packages: &["github.com/sigstore
 /// Grype, and the program of the module itself: `vulnerabilities`.
 const GRYPE: Module = Module { name: "grype", packages: &["github.com/anchore/grype/cmd/grype", "."] };
 
+/// Its own `go.mod` says that a part of it is replaced, which no installation by name allows.
+const KYVERNO: Module = Module { name: "kyverno", packages: &["github.com/kyverno/kyverno/cmd/cli/kubectl-kyverno"] };
+
 /// Where the tools are, and where the task leaves its files.
 pub struct Tools {
     folder: PathBuf,
@@ -48,6 +51,11 @@ impl Tools {
     /// Signs and verifies.
     pub fn cosign(&self) -> Result<Command> {
         self.go(&COSIGN, "cosign")
+    }
+
+    /// Evaluates policies. It takes some minutes to build.
+    pub fn kyverno(&self) -> Result<Command> {
+        self.go(&KYVERNO, "kubectl-kyverno")
     }
 
     /// The scanner.

@@ -57,8 +57,8 @@ async fn watched(event: Option<Event>, deadline: Option<Instant>) -> (Exit, u8, 
         shutdown.request(Signal::Terminate);
     }
     let signals = Signals::listen().unwrap();
-    let watch =
-        Watch { signals, shutdown, lines: Lines::new(), events: received, surroundings: Some(surroundings), deadline };
+    let (lines, surroundings) = (Lines::new(), Some(surroundings));
+    let watch = Watch { signals, shutdown, lines, events: received, settings: None, surroundings, deadline };
     // A work that hangs keeps its end; one that has ended does not.
     let hangs = deadline.is_some().then_some(events);
     let exit = watch.watch().await;

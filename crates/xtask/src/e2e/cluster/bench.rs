@@ -24,11 +24,14 @@ use crate::terminal::Step;
 pub struct Bench {
     pub kubectl: Kubectl,
     pub manifests: Manifests,
-    toolbox: String,
+    pub toolbox: String,
+    /// The kubelet's folder on the nodes.
+    pub kubelet: String,
     /// The project's Job, as kubectl reads it.
     job: Value,
     /// The project's Deployment, likewise.
     deployment: Value,
+    /// The broker's, once something was installed on a cluster that makes none.
     volume: Option<Volume>,
     /// Namespaces that the suite has made beside those of the manifests.
     made: Vec<String>,
@@ -55,19 +58,19 @@ impl Bench {
         let manifests = Manifests::new(&args.images)?;
         let job = manifests.object(&kubectl, "Job")?;
         let deployment = manifests.object(&kubectl, "Deployment")?;
-        let mut bench = Self {
+        let bench = Self {
             kubectl,
             manifests,
             job,
             deployment,
             toolbox: args.toolbox.clone(),
+            kubelet: args.kubelet.clone(),
             volume: None,
             made: Vec::new(),
             note: Note::of_this_run(&[PROGRAMS, BROKER])?,
             installed: false,
         };
         bench.note.begin(&bench.kubectl)?;
-        bench.volume = Volume::if_needed(&bench.kubectl, &bench.toolbox)?;
         Ok(bench)
     }
 
@@ -99,6 +102,9 @@ impl Bench {
     pub fn installed(&mut self) -> Result<()> {
         if self.installed {
             return Ok(());
+        }
+        if self.volume.is_none() {
+            self.volume = Volume::if_needed(&self.kubectl, &self.toolbox)?;
         }
         let step = Step::begin("applying infra/kafka/single and infra/k8s");
         self.kubectl.delete(&["job", "-n", PROGRAMS, "kafka-producer"], SOON)?;

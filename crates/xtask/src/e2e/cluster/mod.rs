@@ -19,10 +19,13 @@ mod monitoring;
 mod names;
 mod neighbour;
 mod network;
+mod node;
 mod obstacles;
+mod policies;
 mod probes;
 mod rollout;
 mod schemas;
+mod seccomp;
 mod toolbox;
 mod verdicts;
 mod volume;
@@ -59,12 +62,16 @@ pub struct Args {
     /// Image of busybox for the small pods that try the network
     #[arg(long, value_name = "REFERENCE", default_value = "busybox:1.37.0")]
     toolbox: String,
+
+    /// The kubelet's folder on the nodes, for its seccomp profiles
+    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/kubelet")]
+    kubelet: String,
 }
 
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them, in an order in which an early one's failure explains a later one's.
-const SCENARIOS: [&[Scenario]; 14] = [
+const SCENARIOS: [&[Scenario]; 16] = [
     &install::SCENARIOS,
     &network::SCENARIOS,
     &neighbour::SCENARIOS,
@@ -77,7 +84,9 @@ const SCENARIOS: [&[Scenario]; 14] = [
     &memory::SCENARIOS,
     &limits::SCENARIOS,
     &schemas::SCENARIOS,
+    &policies::SCENARIOS,
     &monitoring::SCENARIOS,
+    &seccomp::SCENARIOS,
     &audit::SCENARIOS,
 ];
 

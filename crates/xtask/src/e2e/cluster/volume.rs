@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::kubectl::{Kubectl, list, text};
-use super::names::WORK;
+use super::node::Place;
 
 const NAME: &str = "kafka-clients-e2e";
 /// On the node. What is in it goes at the end.
@@ -98,26 +98,7 @@ impl Volume {
 
     /// Runs a line of shell on the node, where `/node` is the folder's parent.
     fn on_node(&self, name: &str, script: &str) -> Result<()> {
-        self.kubectl.delete(&["pod", "-n", WORK, name], POD)?;
-        self.kubectl.send(
-            &["create", "-f", "-"],
-            &json!({
-                "apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": name, "namespace": WORK},
-                "spec": {
-                    "nodeSelector": {"kubernetes.io/hostname": &self.node},
-                    "automountServiceAccountToken": false,
-                    "restartPolicy": "Never",
-                    "containers": [{
-                        "name": "toolbox", "image": &self.toolbox, "imagePullPolicy": "IfNotPresent",
-                        "command": ["sh", "-c", script],
-                        "securityContext": {"runAsUser": 0},
-                        "volumeMounts": [{"name": "node", "mountPath": "/node"}],
-                    }],
-                    "volumes": [{"name": "node", "hostPath": {"path": PARENT, "type": "Directory"}}],
-                },
-            }),
-        )?;
-        self.kubectl.wait(WORK, &format!("pod/{name}"), "jsonpath={.status.phase}=Succeeded", POD)
+        let place = Place { node: &self.node, folder: PARENT, made: false };
+        place.run(&self.kubectl, &self.toolbox, name, script, &[])
     }
 }

@@ -1,6 +1,6 @@
 //! Containers that are confined as in the manifests, and go when their test ends.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -24,6 +24,8 @@ const ENGINES: [&str; 6] =
 pub struct Runtime {
     engine: Engine,
     flags: &'static [&'static str],
+    /// The seccomp profile of all containers, if it is not the engine's own.
+    seccomp: Option<PathBuf>,
 }
 
 /// Whether a container can write to its own file system. In the manifests it cannot.
@@ -41,11 +43,14 @@ pub struct Container<'a> {
     name: String,
     /// Files and folders of this machine that it sees, with where it sees them.
     mounts: Vec<String>,
+    cores: f64,
+    /// At most so many bytes of memory for data, beside the limit of all its memory.
+    data: Option<u64>,
 }
 
 impl Runtime {
     /// Finds flags with which this image's program can be asked for its version here.
-    pub fn find(engine: Engine, image: &str) -> Result<Self> {
+    pub fn find(engine: Engine, image: &str, seccomp: Option<&Path>) -> Result<Self> {
         // crun refuses machines that mix both versions of cgroups, and without systemd cgroups are files.
         let candidates: &[&'static [&'static str]] = match engine {
             Engine::Podman => &[&[], &["--runtime", "runc", "--cgroup-manager", "cgroupfs"]],
@@ -53,7 +58,7 @@ impl Runtime {
         };
         let mut why = Vec::new();
         for &flags in candidates {
-            let runtime = Self { engine, flags };
+            let runtime = Self { engine, flags, seccomp: seccomp.map(Path::to_owned) };
             let (code, said) = runtime.container("version").run(image, Root::ReadOnly, None, &["--version"])?;
             if code == Some(0) {
                 return Ok(runtime);
@@ -66,7 +71,12 @@ impl Runtime {
     /// One of a new name.
     pub fn container(&self, name: &str) -> Container<'_> {
         let name = format!("kafka-test-{name}-{:08x}", fastrand::u32(..));
-        Container { runtime: self, name, mounts: Vec::new() }
+        Container { runtime: self, name, mounts: Vec::new(), cores: CPUS, data: None }
+    }
+
+    /// The same with this seccomp profile for all containers.
+    pub fn under(&self, profile: &Path) -> Self {
+        Self { engine: self.engine, flags: self.flags, seccomp: Some(profile.to_owned()) }
     }
 
     fn command(&self) -> Command {
@@ -91,13 +101,33 @@ impl Container<'_> {
         self
     }
 
+    /// The same, with a file of this machine that it may write, too.
+    pub fn writable(mut self, from: &Path, to: &str) -> Self {
+        self.mounts.push(format!("--volume={}:{to}", from.display()));
+        self
+    }
+
+    /// The same with so many cores in place of those of the manifests.
+    pub fn cores(mut self, cores: f64) -> Self {
+        self.cores = cores;
+        self
+    }
+
+    /// The same with a limit for data.
+    pub fn data(mut self, bytes: Option<u64>) -> Self {
+        self.data = bytes;
+        self
+    }
+
     /// The flags of `run`, up to the image: the security context and the limits of the manifests, and the machine's network,
     /// where the broker is.
     fn arguments(&self, root: Root) -> Vec<String> {
         let mut arguments = vec!["run".to_owned(), format!("--name={}", self.name), "--network=host".to_owned()];
         arguments.extend([format!("--user={USER}:{USER}"), "--cap-drop=ALL".to_owned()]);
-        arguments.extend([format!("--memory={MEMORY}"), format!("--cpus={CPUS}")]);
+        arguments.extend([format!("--memory={MEMORY}"), format!("--cpus={}", self.cores)]);
         arguments.push("--security-opt=no-new-privileges".to_owned());
+        arguments.extend(self.runtime.seccomp.iter().map(|file| format!("--security-opt=seccomp={}", file.display())));
+        arguments.extend(self.data.map(|bytes| format!("--ulimit=data={bytes}:{bytes}")));
         // Kubernetes does not look at HEALTHCHECK, and podman needs systemd to.
         arguments.push("--no-healthcheck".to_owned());
         // Where the engine itself is confined it may not raise these.
@@ -119,15 +149,25 @@ impl Container<'_> {
     pub fn program(&self, image: &str, root: Root, place: &Place, variables: &[(&str, &str)]) -> Program {
         let shared = [("KAFKA_BOOTSTRAP_SERVER", place.servers.as_str()), ("KAFKA_TOPIC", place.topic.as_str())];
         let shared = shared.iter().chain(&[("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT"), ("KAFKA_SASL_MECHANISM", "")]);
-        let variables = shared.chain(variables).map(|(name, value)| format!("--env={name}={value}"));
+        self.foreground(root, None, shared.chain(variables).copied()).arg(image)
+    }
+
+    /// As [`Container::program`], up to the image, which follows with its arguments; with these variables and no others.
+    pub fn foreground<'a>(
+        &self,
+        root: Root,
+        entrypoint: Option<&str>,
+        variables: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Program {
+        let variables = variables.map(|(name, value)| format!("--env={name}={value}"));
         // Where the engine's daemon or its configuration is, if it is not where it is by default.
         let found = ENGINES.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         Program::new(self.runtime.engine.program())
             .envs(found)
             .args(self.runtime.flags)
             .args(self.arguments(root))
+            .args(entrypoint.map(|program| format!("--entrypoint={program}")))
             .args(variables)
-            .arg(image)
     }
 
     /// Runs a command in it. The exit code.

@@ -89,6 +89,11 @@ fn configuration(program: &str, image: &Image, problems: &mut Vec<String>) {
         &image.list("/Config/Env").into_iter().filter(|set| **set == file).collect::<Vec<_>>(),
         &[&file],
     );
+    expect(
+        "the confinement's variable",
+        &image.list("/Config/Env").into_iter().filter(|set| set.starts_with("KAFKA_")).collect::<Vec<_>>(),
+        &["KAFKA_CLIENT_SANDBOX=auto"],
+    );
     let labels = image.labels();
     let label = |key: &str| labels.get(format!("org.opencontainers.image.{key}").as_str()).copied().unwrap_or_default();
     expect("the title", &[label("title")], &[&format!("kafka-{program}")]);
@@ -184,7 +189,9 @@ mod tests {
                 "Config": {
                     "User": "65532:65532",
                     "Entrypoint": ["/usr/local/bin/kafka-consumer"],
-                    "Env": ["PATH=/bin", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"],
+                    "Env": [
+                        "PATH=/bin", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", "KAFKA_CLIENT_SANDBOX=auto"
+                    ],
                     "ExposedPorts": { "8080/tcp": {} },
                     "Labels": labels,
                 },
@@ -224,7 +231,12 @@ mod tests {
             ("/Config/User", json!("nonroot"), "the user"),
             ("/Config/User", json!(""), "the user"),
             ("/Config/Entrypoint", json!(["/bin/sh", "-c", "kafka-consumer"]), "the entry point"),
-            ("/Config/Env", json!(["PATH=/bin"]), "the certificates' variable"),
+            ("/Config/Env", json!(["KAFKA_CLIENT_SANDBOX=auto"]), "the certificates' variable"),
+            (
+                "/Config/Env",
+                json!(["SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", "KAFKA_CLIENT_SANDBOX=off"]),
+                "the confinement's variable",
+            ),
             ("/Config/ExposedPorts", json!({}), "what is exposed"),
             ("/Config/Labels/org.opencontainers.image.version", json!("0"), "the version"),
             ("/Config/Labels/org.opencontainers.image.title", json!("x"), "the title"),

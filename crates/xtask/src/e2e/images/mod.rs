@@ -1,14 +1,17 @@
 //! `cargo xtask e2e images`: the images of both programs, run as the manifests run them, on real Apache Kafka.
 
+pub mod confined;
 mod confinement;
 mod container;
 mod contents;
 mod image;
 mod openssl;
 mod runs;
+mod seccomp;
 mod tls;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use testbed::apache::{Cluster, Distribution};
@@ -37,11 +40,16 @@ pub struct Args {
     /// Image of the consumer [default: the one that `cargo xtask images` builds]
     #[arg(long, value_name = "IMAGE", default_value_t = images::image(PROGRAMS[1]), hide_default_value = true)]
     consumer: String,
+
+    /// Run all of it under this seccomp profile, not under the engine's own
+    #[arg(long, value_name = "FILE")]
+    seccomp: Option<PathBuf>,
 }
 
 type Scenario = suite::Scenario<Bench>;
 
-const SCENARIOS: [&[Scenario]; 4] = [&contents::SCENARIOS, &openssl::SCENARIOS, &runs::SCENARIOS, &tls::SCENARIOS];
+const SCENARIOS: [&[Scenario]; 5] =
+    [&contents::SCENARIOS, &openssl::SCENARIOS, &runs::SCENARIOS, &tls::SCENARIOS, &seccomp::SCENARIOS];
 
 /// What the scenarios share: what runs containers, the two images, and a broker once it is asked for.
 pub struct Bench {
@@ -59,7 +67,10 @@ pub fn run(args: &Args) -> Result<bool> {
     for image in &images {
         ensure!(engine.has(image)?, "{engine} has no image {image}: cargo xtask images builds it");
     }
-    let runtime = Runtime::find(engine, &images[0])?;
+    // Each program of an engine runs in a folder of its own.
+    let seccomp =
+        args.seccomp.as_ref().map(|file| file.canonicalize().with_context(|| format!("no file {}", file.display())));
+    let runtime = Runtime::find(engine, &images[0], seccomp.transpose()?.as_deref())?;
     let step = Step::begin(format!("Apache Kafka {}", Distribution::version()?));
     Distribution::get()?;
     step.end();

@@ -99,6 +99,11 @@ impl<'t> Cosign<'t> {
         Ok(Answer::of(&output))
     }
 
+    /// A public key, for what verifies without cosign.
+    pub fn public_key(&self, key: Key) -> Result<String> {
+        fs::read_to_string(self.public(key)).context("a key that was made for this run")
+    }
+
     fn public(&self, key: Key) -> String {
         self.path(match key {
             Key::Right => "right.pub",
