@@ -5,8 +5,8 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::args::sandbox::Sandbox;
 use common::args::Given;
+use common::args::sandbox::Sandbox;
 use common::config::{Layers, Problems, Properties};
 use common::connection::{self, Connection};
 use common::kafka::native::Isolation;
