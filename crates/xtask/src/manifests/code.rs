@@ -124,8 +124,9 @@ pub fn check(set: &Set) -> Problems {
     }
     for program in &programs {
         let works = works(set, program);
-        if works.is_empty() {
-            problems.push(format!("no pod runs {}", program.name));
+        // What stands elsewhere, such as an audit, is no replacement for the two that people apply.
+        if !works.iter().any(|work| work.pod.owner.path.starts_with("infra/k8s/")) {
+            problems.push(format!("no pod of infra/k8s runs {}", program.name));
         }
         for work in &works {
             let mut problem = |what: String| problems.push(work.pod.owner.problem(what));

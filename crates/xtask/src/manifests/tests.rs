@@ -1,13 +1,17 @@
 //! Each check finds what it is there for: the files as they are have no problem, and one bad value in them is one.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use super::set::{Object, Problems, Set};
 use super::{code, labels, layout, pipelines, references, security};
 use crate::programs;
 
+/// Read once: each test changes a copy.
 fn files() -> Set {
-    Set::load(&programs::root()).unwrap()
+    static FILES: LazyLock<Set> = LazyLock::new(|| Set::load(&programs::root()).unwrap());
+    FILES.clone()
 }
 
 fn all(set: &Set) -> Problems {
@@ -61,7 +65,7 @@ fn code_finds_what_the_programs_do_not_know() {
     found(DEPLOYMENT, format!("{CONTAINER}/startupProbe"), Value::Null, "startupProbe");
     found(DEPLOYMENT, format!("{CONTAINER}/startupProbe/httpGet/port"), json!("http"), "which the container has not");
     found(DEPLOYMENT, format!("{CONTAINER}/ports/0/containerPort"), json!(8081), "ADMIN_LISTEN is 0.0.0.0:8080");
-    found(DEPLOYMENT, format!("{CONTAINER}/image"), json!("localhost:5000/other:1.0.0"), "no pod runs kafka-consumer");
+    found(DEPLOYMENT, format!("{CONTAINER}/image"), json!("localhost:5000/other:1.0.0"), "no pod of infra/k8s runs kafka-consumer");
 }
 
 #[test]

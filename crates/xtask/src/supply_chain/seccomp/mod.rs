@@ -113,7 +113,11 @@ fn write(seen: &BTreeMap<String, &str>) -> Result<String> {
     new.write()?;
     let list = |names: Vec<&String>| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ");
     let added = new.0.difference(&before).collect::<Vec<_>>();
-    let told: Vec<_> = added.iter().filter_map(|name| Some(format!("{name} by {}", seen.get(*name)?))).collect();
+    let told = added.iter().map(|name| {
+        let by = seen.get(*name).copied().or_else(|| needed::why(name)).unwrap_or("nobody");
+        format!("{name} by {by}")
+    });
+    let told: Vec<_> = told.collect();
     Ok(format!(
         "{} calls, {traced} of them traced; new: {}; gone: {}; first seen: {}",
         new.0.len(),

@@ -190,6 +190,11 @@ pub fn names() -> BTreeSet<String> {
     GROUPS.iter().flat_map(|group| group.calls).map(|name| (*name).to_owned()).collect()
 }
 
+/// Why a call is allowed that no trace has to show.
+pub fn why(name: &str) -> Option<&'static str> {
+    GROUPS.iter().find(|group| group.calls.contains(&name)).map(|group| group.why)
+}
+
 /// What a program asks for, as a profile sees it: a refused call is the one that follows it.
 pub fn as_allowed(mut calls: BTreeSet<String>) -> BTreeSet<String> {
     let (refused, instead, _) = REFUSED;
