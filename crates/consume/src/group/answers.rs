@@ -40,9 +40,7 @@ impl Group<'_> {
         }
         if let Subscription::Group { group, .. } = &self.settings.subscription {
             let has_partitions = self.partitions.len() > 0 || !self.placements.is_empty();
-            // Never while no broker is there: a question to a coordinator that cannot be sent aborts the process, by an assertion in
-            // librdkafka (https://github.com/confluentinc/librdkafka/issues/4605).
-            if self.membership.tend(&self.consumer, has_partitions, now) && self.client.has_contact() {
+            if self.membership.tend(&self.consumer, has_partitions, now) {
                 self.questions.group(GROUP, group).map_err(|error| internal(&error))?;
             }
         }
@@ -68,11 +66,13 @@ impl Group<'_> {
                 self.topics.failed();
                 Ok(())
             }
-            (GROUP, Answer::Group(Ok(group))) => {
-                self.membership.answered(&group, now);
+            (GROUP, answer) => {
+                self.membership.heard();
+                if let Answer::Group(Ok(group)) = answer {
+                    self.membership.answered(&group, now);
+                }
                 Ok(())
             }
-            (GROUP, _) => Ok(()),
             (token, answer) => {
                 let (id, kind) = (token / Kind::ALL.len(), Kind::ALL[token % Kind::ALL.len()]);
                 let Some(placement) = self.placements.iter_mut().find(|placement| placement.id == id) else {
