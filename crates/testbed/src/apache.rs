@@ -26,6 +26,7 @@ mod groups;
 mod pki;
 mod properties;
 mod security;
+mod settings;
 mod storage;
 mod topics;
 

@@ -11,6 +11,7 @@
 //! | [`otlp`] | a receiver of the spans that a program exports |
 //! | [`pipes`] | pipes that are full, named pipes |
 //! | [`ports`] | ports that are free |
+//! | [`proxy`] | a network that holds bytes back, delays them, resets connections |
 //! | [`visitors`] | a port that counts who comes, and sends everybody away |
 //!
 //! Every wait ends by an event or by its deadline, and a missed deadline says what was seen until then. Everything started
@@ -30,6 +31,7 @@ pub mod otlp;
 pub mod pipes;
 pub mod ports;
 pub mod process;
+pub mod proxy;
 pub mod records;
 mod spawn;
 pub mod visitors;

@@ -89,6 +89,14 @@ impl Fake {
         Self::new(move |mut stream| while answer_request(&mut stream, error, mechanisms).is_some() {})
     }
 
+    /// A broker that answers ApiVersions, and ends before the login.
+    pub fn ends_before_login() -> Self {
+        Self::new(|mut stream| {
+            // librdkafka asks for the newest version first, then for the oldest.
+            let _ = answer_request(&mut stream, 0, &[]).and_then(|()| answer_request(&mut stream, 0, &[]));
+        })
+    }
+
     pub fn address(&self) -> String {
         self.address.to_string()
     }

@@ -85,6 +85,14 @@ const PHRASES: &[Phrase] = &[
         },
         hint: OURS,
     },
+    // The connection ended, and librdkafka words it as an answer: a broker that restarts refuses nobody.
+    Phrase {
+        words: &["mechanism handshake failed: Local: "],
+        about: About::Protocol,
+        class: Class::Unreachable,
+        says: |place, _| Some(format!("{place} hung up (Disconnected) before the login")),
+        hint: "",
+    },
     Phrase {
         words: &["mechanism handshake failed", "Request not valid in current SASL state"],
         about: About::Login,

@@ -66,11 +66,13 @@ impl Group<'_> {
                 self.topics.failed();
                 Ok(())
             }
-            (GROUP, Answer::Group(Ok(group))) => {
-                self.membership.answered(&group, now);
+            (GROUP, answer) => {
+                self.membership.heard();
+                if let Answer::Group(Ok(group)) = answer {
+                    self.membership.answered(&group, now);
+                }
                 Ok(())
             }
-            (GROUP, _) => Ok(()),
             (token, answer) => {
                 let (id, kind) = (token / Kind::ALL.len(), Kind::ALL[token % Kind::ALL.len()]);
                 let Some(placement) = self.placements.iter_mut().find(|placement| placement.id == id) else {

@@ -21,6 +21,8 @@ pub(crate) struct Membership {
     joined: bool,
     admitted: Option<Instant>,
     asked: Option<Instant>,
+    /// The last question has no answer yet: while the coordinator is away it waits for it.
+    is_waiting: bool,
     /// Since when the coordinator has said that this member has nothing in a stable group.
     idle: Option<Instant>,
     alone: bool,
@@ -39,7 +41,7 @@ impl Membership {
 
     /// The group has gone on without this member.
     pub fn lost(&mut self) {
-        *self = Self::default();
+        *self = Self { is_waiting: self.is_waiting, ..Self::default() };
     }
 
     /// Looks whether the group has admitted this member a while ago. `true`: ask the coordinator about the group.
@@ -56,11 +58,17 @@ impl Membership {
         if now.saturating_duration_since(admitted) >= PATIENCE {
             self.joined = true;
         }
-        let due = self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= ASK_EVERY);
+        let due = !self.is_waiting && self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= ASK_EVERY);
         if due {
             self.asked = Some(now);
+            self.is_waiting = true;
         }
         due
+    }
+
+    /// The question has an answer, or has failed.
+    pub const fn heard(&mut self) {
+        self.is_waiting = false;
     }
 
     /// The coordinator's answer.

@@ -90,6 +90,13 @@ impl Broker {
         self.process.as_ref().with_context(|| format!("broker {} does not run", self.id))?.signal(signal)
     }
 
+    /// Waits until it has ended by itself.
+    pub(super) fn await_end(&mut self, timeout: Duration) -> Result<()> {
+        let process = self.process.take().with_context(|| format!("broker {} does not run", self.id))?;
+        process.wait(timeout).with_context(|| format!("broker {} goes on", self.id))?;
+        Ok(())
+    }
+
     /// Ends it by a signal and waits until it is gone.
     pub(super) fn end(&mut self, signal: Signal) -> Result<()> {
         let process = self.process.take().with_context(|| format!("broker {} does not run", self.id))?;

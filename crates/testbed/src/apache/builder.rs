@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -15,6 +16,7 @@ use super::pki::Pki;
 use super::properties::{CLIENTS, Node, Ports, to_text};
 use super::security::{Sasl, Security, Tls};
 use crate::ports::free_port;
+use crate::proxy::Proxy;
 
 /// Any will do, as each cluster is alone: 16 bytes in Kafka's base64.
 const CLUSTER_ID: &str = "dGVzdGJlZC10ZXN0YmVkLQ";
@@ -31,6 +33,9 @@ pub struct Builder {
     jvm_options: Vec<String>,
     /// The JMX exporter's jar, and its rules.
     exporter: Option<(PathBuf, PathBuf)>,
+    proxied: bool,
+    /// A broker, and the folder of its data.
+    data: Option<(i32, PathBuf)>,
 }
 
 impl Cluster {
@@ -101,6 +106,18 @@ impl Builder {
         self
     }
 
+    /// A second listener for clients, without security, each broker behind a [`Proxy`]: see [`Cluster::proxied_servers`].
+    pub fn proxied(mut self) -> Self {
+        self.proxied = true;
+        self
+    }
+
+    /// One broker's data lie in this folder, which exists: one of another disk, say.
+    pub fn data_in(mut self, broker: i32, folder: impl Into<PathBuf>) -> Self {
+        self.data = Some((broker, folder.into()));
+        self
+    }
+
     /// The brokers go on when this process ends, until [`super::stop_detached`] with the same folder. What the folder held
     /// before is lost.
     pub fn detached(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -129,7 +146,9 @@ impl Builder {
         let ports: Vec<_> = brokers.iter().map(|broker| broker.ports.brokers).collect();
         let admin = Admin::new(&ports)?;
         admin.wait_for_brokers(&brokers.iter().map(|broker| broker.id).collect::<Vec<_>>(), START_TIMEOUT)?;
-        Ok(Cluster { brokers, kafka, admin, security: self.security, pki, _temporary: temporary })
+        let proxied = brokers.iter().filter_map(|broker| broker.ports.proxied);
+        let proxies = proxied.map(|(own, proxy)| Proxy::start(proxy, own)).collect::<Result<_>>()?;
+        Ok(Cluster { brokers, kafka, admin, security: self.security, pki, proxies, _temporary: temporary })
     }
 
     /// Absolute, as each broker runs in a folder of its own.
@@ -173,6 +192,9 @@ impl Builder {
                 process: None,
             };
             fs::create_dir_all(&broker.folder)?;
+            if let Some((_, elsewhere)) = self.data.as_ref().filter(|(of, _)| *of == id) {
+                symlink(elsewhere, &data)?;
+            }
             fs::write(broker.properties_path(), to_text(&properties))?;
             Ok(broker)
         })
@@ -181,6 +203,7 @@ impl Builder {
 
     fn ports(&self, nth: u16) -> Result<Ports> {
         let clients = self.port.map_or_else(free_port, |first| Ok(first + nth))?;
-        Ok(Ports { clients, brokers: free_port()?, controllers: free_port()? })
+        let proxied = if self.proxied { Some((free_port()?, free_port()?)) } else { None };
+        Ok(Ports { clients, brokers: free_port()?, controllers: free_port()?, proxied })
     }
 }

@@ -14,6 +14,7 @@ use super::pki::Pki;
 use super::properties::index;
 use super::security::Security;
 use crate::process::{Program, Signal};
+use crate::proxy::Proxy;
 
 /// Running brokers, numbered from 1. Dropped, they are killed and their data is gone.
 pub struct Cluster {
@@ -23,6 +24,7 @@ pub struct Cluster {
     pub(super) admin: Admin,
     pub(super) security: Security,
     pub(super) pki: Option<Pki>,
+    pub(super) proxies: Vec<Proxy>,
     pub(super) _temporary: Option<TempDir>,
 }
 
@@ -30,6 +32,21 @@ impl Cluster {
     /// The addresses for clients, with the security that was asked for.
     pub fn bootstrap_servers(&self) -> String {
         addresses(self.brokers.iter().map(|broker| broker.ports.clients))
+    }
+
+    /// The addresses of the proxies, for a cluster that was started with them.
+    pub fn proxied_servers(&self) -> String {
+        addresses(self.brokers.iter().filter_map(|broker| broker.ports.proxied).map(|(_, proxy)| proxy))
+    }
+
+    /// The proxy in front of a broker.
+    pub fn proxy(&self, broker: i32) -> Result<&Proxy> {
+        self.proxies.get(index(broker)).context("the cluster was started without proxies")
+    }
+
+    /// The port of one broker for clients.
+    pub fn port(&self, broker: i32) -> u16 {
+        self.brokers[index(broker)].ports.clients
     }
 
     /// The address of one broker for clients.
@@ -112,6 +129,17 @@ impl Cluster {
         self.begin_restart(broker)?;
         self.brokers[index(broker)].wait_until_ready()?;
         self.admin.wait_for_brokers(&[broker], START_TIMEOUT)
+    }
+
+    /// Waits until brokers answer that were started by [`Cluster::begin_restart`].
+    pub fn wait_until_restarted(&self, brokers: &[i32]) -> Result<()> {
+        brokers.iter().try_for_each(|broker| self.brokers[index(*broker)].wait_until_ready())?;
+        self.admin.wait_for_brokers(brokers, START_TIMEOUT)
+    }
+
+    /// Waits for the end of a broker that goes by itself: one whose disk is full.
+    pub fn wait_for_end(&mut self, broker: i32, timeout: Duration) -> Result<()> {
+        self.brokers[index(broker)].await_end(timeout)
     }
 
     /// Starts a stopped broker again and doesn't wait for it: where a majority is gone, none is ready before the others are.

@@ -13,6 +13,8 @@ pub(super) struct Ports {
     pub(super) clients: u16,
     pub(super) brokers: u16,
     pub(super) controllers: u16,
+    /// Of a second listener for clients: where the node listens, and the proxy's port, which is the one that clients are told.
+    pub(super) proxied: Option<(u16, u16)>,
 }
 
 /// What a node needs to know of itself and of the others.
@@ -28,8 +30,13 @@ pub(super) struct Node<'a> {
 impl Node<'_> {
     /// The properties of every broker here. What the test sets goes over it.
     pub(super) fn properties(&self) -> BTreeMap<String, String> {
-        let Ports { clients, brokers, controllers } = self.ports[index(self.id)];
+        let Ports { clients, brokers, controllers, proxied } = self.ports[index(self.id)];
         let voters = (1..).zip(self.ports).map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports.controllers));
+        let (mut listens, mut tells) = (String::new(), String::new());
+        if let Some((own, proxy)) = proxied {
+            listens = format!(",PROXIED://127.0.0.1:{own}");
+            tells = format!(",PROXIED://127.0.0.1:{proxy}");
+        }
         let open_to_all = format!("{CLIENTS}://127.0.0.1:{clients},BROKERS://127.0.0.1:{brokers}");
         let replicas = self.ports.len().min(3);
         let in_sync = replicas.div_ceil(2);
@@ -40,9 +47,10 @@ impl Node<'_> {
         set("node.id", self.id.to_string());
         set("broker.rack", format!("rack-{}", self.id));
         set("controller.quorum.voters", voters.collect::<Vec<_>>().join(","));
-        set("listeners", format!("{open_to_all},CONTROLLERS://127.0.0.1:{controllers}"));
-        set("advertised.listeners", open_to_all);
-        let protocols = format!("{CLIENTS}:{},BROKERS:PLAINTEXT,CONTROLLERS:PLAINTEXT", self.protocol);
+        set("listeners", format!("{open_to_all}{listens},CONTROLLERS://127.0.0.1:{controllers}"));
+        set("advertised.listeners", format!("{open_to_all}{tells}"));
+        let protocols =
+            format!("{CLIENTS}:{},PROXIED:PLAINTEXT,BROKERS:PLAINTEXT,CONTROLLERS:PLAINTEXT", self.protocol);
         set("listener.security.protocol.map", protocols);
         set("inter.broker.listener.name", "BROKERS".into());
         set("controller.listener.names", "CONTROLLERS".into());

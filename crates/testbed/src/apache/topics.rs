@@ -21,6 +21,14 @@ impl Cluster {
         self.wait_for_partitions(name, partitions)
     }
 
+    /// Creates a topic whose partitions have these replicas, the first of each the preferred leader.
+    pub fn create_topic_on(&self, name: &str, replicas: &[&[i32]], config: &[(&str, &str)]) -> Result<()> {
+        let topic = NewTopic::new(name, i32::try_from(replicas.len())?, TopicReplication::Variable(replicas));
+        let topic = config.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+        done(block_on(self.admin.client.create_topics(&[topic], &options())))?;
+        self.wait_for_partitions(name, i32::try_from(replicas.len())?)
+    }
+
     /// Gives a topic more partitions: `partitions` in all.
     pub fn grow_topic(&self, name: &str, partitions: i32) -> Result<()> {
         let wanted = NewPartitions::new(name, usize::try_from(partitions)?);

@@ -3,6 +3,7 @@
 pub mod activities;
 mod audit;
 mod bench;
+mod broker_faults;
 mod cluster;
 mod collector;
 mod damage;
@@ -67,6 +68,8 @@ enum Other {
     Cluster(cluster::Args),
     /// Logs and traces through a real Collector into a real log database and a real trace store; builds them from Go modules
     Collector(collector::Args),
+    /// Faults of brokers, network, programs and disks under load: nothing is lost, and all comes back; writes docs/reliability.md
+    Faults(faults::Args),
     /// The suite of the images of both programs: what is in them, and that they run confined as in the manifests
     Images(images::Args),
     /// The suite of traces, exemplars and pushed metrics, with Debian's Prometheus and Pushgateway
@@ -105,7 +108,7 @@ const SCENARIOS: [&[Scenario]; 21] = [
     &damage::SCENARIOS,
     &signals::SCENARIOS,
     &pipes::SCENARIOS,
-    &faults::SCENARIOS,
+    &broker_faults::SCENARIOS,
     &replaced_producer::SCENARIOS,
     &audit::SCENARIOS,
     &final_words::SCENARIOS,
@@ -132,6 +135,7 @@ pub fn run(args: &Args) -> Result<bool> {
         set_everywhere(SANDBOX, mode.get_name())?;
     }
     match &args.other {
+        Some(Other::Faults(args)) => return faults::run(args),
         Some(Other::Images(args)) => return images::run(args),
         Some(Other::Cluster(args)) => return cluster::run(args),
         Some(Other::Collector(args)) => return collector::run(args),

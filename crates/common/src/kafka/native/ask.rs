@@ -101,6 +101,11 @@ pub enum Answer {
     Failed(RDKafkaErrorCode, String),
 }
 
+/// The limit of a question to a coordinator: the longest that librdkafka takes. When one ends by its limit before a coordinator is
+/// found, librdkafka still sends it when one is, with memory that it has freed, and an assertion ends the process
+/// (<https://github.com/confluentinc/librdkafka/issues/4605>).
+const COORDINATOR: Duration = Duration::from_secs(3600);
+
 /// Asks on behalf of one client.
 pub struct Questions<C: ClientContext> {
     /// Destroyed before the client, as librdkafka wants it.
@@ -128,6 +133,12 @@ impl<C: rdkafka::producer::ProducerContext> AsClient<C> for rdkafka::producer::B
     }
 }
 
+/// Whether librdkafka first looks for a coordinator.
+const fn asks_a_coordinator(operation: rd_kafka_admin_op_t) -> bool {
+    use rd_kafka_admin_op_t::{RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS};
+    matches!(operation, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS | RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS)
+}
+
 /// Options of one question, destroyed when they were used.
 struct Options(*mut rd_kafka_AdminOptions_t);
 
@@ -139,7 +150,8 @@ impl Drop for Options {
 }
 
 impl<C: ClientContext> Questions<C> {
-    /// Asks for the client of `owner`; a question that is not answered within `timeout` has failed.
+    /// Asks for the client of `owner`; a question that is not answered within `timeout` has failed. One to a coordinator has that
+    /// limit only once it was sent, and it is `socket.timeout.ms`: ask it once, not again before its answer.
     pub fn new(owner: Arc<dyn AsClient<C>>, timeout: Duration) -> Self {
         // SAFETY: the client is alive. Never null: librdkafka ends the process when memory runs out, as Rust does.
         let queue = unsafe { rd_kafka_queue_new(owner.as_client().native_ptr()) };
@@ -321,7 +333,8 @@ impl<C: ClientContext> Questions<C> {
     }
 
     fn options(&self, token: usize, operation: rd_kafka_admin_op_t) -> Options {
-        let timeout = i32::try_from(self.timeout.as_millis()).unwrap_or(i32::MAX);
+        let timeout = if asks_a_coordinator(operation) { COORDINATOR } else { self.timeout };
+        let timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the client is alive; the token is a number and never followed.
         unsafe {
             let options = rd_kafka_AdminOptions_new(self.client(), operation);

@@ -88,6 +88,7 @@ fn each_phrase_is_said_by_librdkafka() {
     let mutual = Fake::tls(&server, Some(&authority));
     let no_sasl = Fake::sasl(34, &[]);
     let scram_only = Fake::sasl(33, &["SCRAM-SHA-256", "SCRAM-SHA-512"]);
+    let ending = Fake::ends_before_login();
     let web = Fake::says(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
     let tls_only = Fake::says(&[0x15, 3, 1, 0, 2, 2, 40, 0, 0, 0, 0, 0]);
     let shell = Fake::says(b"SSH-2.0-OpenSSH_9.2\r\n");
@@ -126,6 +127,12 @@ fn each_phrase_is_said_by_librdkafka() {
             owned(&login("PLAIN")),
             Class::Refused,
             &["does not offer the mechanism PLAIN, but SCRAM-SHA-256,SCRAM-SHA-512; check KAFKA_SASL_MECHANISM"],
+        ),
+        case(
+            ending.address(),
+            owned(&login("PLAIN")),
+            Class::Unreachable,
+            &["hung up (Disconnected) before the login"],
         ),
         case(web.address(), owned(plain), Class::Unreachable, &[&format!("{http} speaks HTTP, not Kafka")]),
         case(
