@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(long)]
     list: bool,
 
-    /// The rows that CI runs, with memory looked at 15 s after each fault
+    /// A few rows that find most, with memory looked at 15 s after each fault
     #[arg(long)]
     short: bool,
 
