@@ -32,7 +32,7 @@ impl Share {
 
     /// Whether the message is among the share's first `messages`.
     pub fn has(self, seq: u64, messages: u64) -> bool {
-        seq >= self.index && (seq - self.index) % self.count == 0 && self.nth(seq) < messages
+        seq >= self.index && (seq - self.index).is_multiple_of(self.count) && self.nth(seq) < messages
     }
 
     /// The number behind the share's first `messages`: all of them are below it.

@@ -101,7 +101,8 @@ fn a_repeated_message_is_written_twice_wherever_the_copy_stands() {
         let (partition, _) = find(log, message(1, 300));
         log[(partition + 1) % PARTITIONS as usize].push(message(1, 300));
     };
-    let faults: [(&str, &dyn Fn(&mut Log)); 3] = [("at once", &at_once), ("later", &later), ("elsewhere", &elsewhere)];
+    type Fault<'a> = &'a dyn Fn(&mut Log);
+    let faults: [(&str, Fault); 3] = [("at once", &at_once), ("later", &later), ("elsewhere", &elsewhere)];
     for (name, fault) in faults {
         let mut log = run(1, 0..MESSAGES);
         fault(&mut log);

@@ -75,7 +75,7 @@ impl Scene {
         // The programs' user is another one.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         let scene = Self { names, mock, login: None, folder, topics: 0 };
-        scene.file("resolv.conf", &scene.names.resolv_conf())?;
+        scene.file("resolv.conf", scene.names.resolv_conf())?;
         Ok(scene)
     }
 

@@ -4,22 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use fastrand::Rng;
 
-use super::bench::{ALL, Bench, PARTITIONS};
-use super::load::Load;
+use super::bench::{ALL, PARTITIONS};
 use super::row::{Fault, Reach, Which};
+use super::scene::Scene;
 use super::{brokers, come_and_go, members, random, streams};
-
-/// Where a fault happens.
-pub struct Scene<'a> {
-    /// The brokers and the programs.
-    pub bench: &'a Bench,
-    /// The load that runs.
-    pub load: &'a mut Load,
-    /// Chance, by the seed.
-    pub rng: Rng,
-}
 
 /// Does it, and says what is worth saying.
 pub fn act(scene: &mut Scene<'_>, fault: Fault) -> Result<String> {
@@ -78,7 +67,7 @@ pub fn act(scene: &mut Scene<'_>, fault: Fault) -> Result<String> {
         Fault::Stall(output, time) => streams::stall(scene, output, seconds(time))?,
         Fault::Close(output) => streams::close(scene, output)?,
         Fault::Full(output) => streams::full(scene, output)?,
-        Fault::Random(time) => return random::run(scene, seconds(time)),
+        Fault::Random(time) => return random::run(scene, seconds(time), act),
         Fault::TopicAgain | Fault::SignalProducers(_) | Fault::SignalProcessOne | Fault::Planted => {
             bail!("{fault:?} has a load of its own")
         }

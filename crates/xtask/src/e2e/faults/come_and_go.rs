@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use testbed::process::Signal;
 
-use super::act::Scene;
 use super::member::{Ended, Member};
+use super::scene::Scene;
 
 /// Between two members.
 const EVERY: Duration = Duration::from_secs(3);

@@ -110,7 +110,8 @@ mod tests {
     #[test]
     fn each_rule_is_broken_alone_and_named() {
         let row = row(Ready::Stays, Repeats::None);
-        let cases: [(&str, fn(&mut Seen)); 14] = [
+        type Break = fn(&mut Seen);
+        let cases: [(&str, Break); 14] = [
             ("audit ended with Some(5)", |seen| seen.audit = Some(5)),
             ("audit ended with None", |seen| seen.audit = None),
             ("does not add up", |seen| seen.report = Some([1001, 1000, 0, 0])),

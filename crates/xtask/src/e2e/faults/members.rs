@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use testbed::process::Signal;
 
-use super::act::Scene;
+use super::scene::Scene;
 
 /// Kills a member and starts another one, as Kubernetes does with a pod that is gone.
 pub fn kill(scene: &mut Scene<'_>) -> Result<()> {

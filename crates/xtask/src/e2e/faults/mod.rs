@@ -22,6 +22,7 @@ mod row;
 mod rows;
 mod run;
 mod samples;
+mod scene;
 mod seen;
 mod signals;
 mod streams;

@@ -12,12 +12,13 @@ use serde_json::Value;
 use testbed::process::Signal;
 use testbed::records;
 
-use super::act::{Scene, act};
+use super::act::act;
 use super::bench::{ALL, Bench};
 use super::load::{BEFORE, Load, RATE, number};
 use super::member::Ended;
 use super::row::{Fault, Row};
 use super::samples::{Sample, rss_at};
+use super::scene::Scene;
 use super::seen::Seen;
 use super::{audit, judge, planted, replaced, signals};
 use crate::programs;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::act::Scene;
 use super::disk::Disk;
 use super::member::Member;
 use super::row::Output;
+use super::scene::Scene;
 
 /// Room for some seconds of records.
 const ROOM: u64 = 2 << 20;
