@@ -124,9 +124,8 @@ pub fn check(set: &Set) -> Problems {
     }
     for program in &programs {
         let works = works(set, program);
-        // What stands elsewhere, such as an audit, is no replacement for the two that people apply.
-        if !works.iter().any(|work| work.pod.owner.path.starts_with("infra/k8s/")) {
-            problems.push(format!("no pod of infra/k8s runs {}", program.name));
+        if works.iter().all(|work| is_audit(work.container)) {
+            problems.push(format!("no pod runs {}", program.name));
         }
         for work in &works {
             let mut problem = |what: String| problems.push(work.pod.owner.problem(what));
@@ -214,7 +213,7 @@ fn job(work: &Work<'_>, program: &Program, problem: &mut impl FnMut(String)) {
     if owner.text("/spec/template/spec/restartPolicy") != "Never" {
         problem("restartPolicy is not Never, as podFailurePolicy asks".into());
     }
-    if list_at(container, "/args").next().and_then(Value::as_str) == Some(AUDIT) {
+    if is_audit(container) {
         if text(container, "/terminationMessagePath") != program.default("CONSUMER_TERMINATION_LOG") {
             problem("terminationMessagePath is not where the program leaves its verdict".into());
         }
@@ -235,6 +234,11 @@ fn job(work: &Work<'_>, program: &Program, problem: &mut impl FnMut(String)) {
         problem("terminationMessagePath is not where the program leaves its report".into());
     }
     deadline(owner, "PRODUCER_TIMEOUT", &work.value(program, "PRODUCER_TIMEOUT"), problem);
+}
+
+/// Whether it is no run of the program as a service or a Job, but an audit of one.
+fn is_audit(container: &Value) -> bool {
+    list_at(container, "/args").next().and_then(Value::as_str) == Some(AUDIT)
 }
 
 /// The Job's deadline leaves each try the time that the program gives itself, so that the program says how it ended.
