@@ -41,7 +41,8 @@ pub struct Run {
 /// Runs them.
 pub fn runs(programs: &Programs) -> Result<Vec<Run>> {
     // Not in /tmp, where the programs may write: there, nobody would see that they do.
-    let scratch = tempfile::tempdir_in(programs::target()?)?;
+    // Without links and dots, as a trace names it.
+    let scratch = tempfile::tempdir_in(programs::target()?.canonicalize()?)?;
     let stage = Stage::new(scratch)?;
     let received = consumer::shared(Some(RUN))?;
 
