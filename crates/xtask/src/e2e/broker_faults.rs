@@ -67,7 +67,8 @@ fn killed(bench: &mut Bench) -> Result<String> {
 }
 
 fn leader_killed(bench: &mut Bench) -> Result<String> {
-    const MESSAGES: u64 = 40_000;
+    // Half a minute: a broker needs most of it to come back on a machine that is busy.
+    const MESSAGES: u64 = 60_000;
     let cluster = bench.three()?;
     let topic = "leader-killed";
     cluster.create_topic(topic, 6, 3, &[("min.insync.replicas", "2")])?;
