@@ -51,7 +51,7 @@ impl Client {
             let (producer, served, ended) = (Arc::clone(&producer), Arc::clone(&served), Arc::clone(&ended));
             move || {
                 while !ended.load(Ordering::Relaxed) {
-                    producer.context().client.hand_over_token(producer.client());
+                    producer.context().client.tend(producer.client());
                     if served.swap(false, Ordering::Relaxed) {
                         std::thread::sleep(take_over);
                     } else {
@@ -94,9 +94,10 @@ impl Client {
         self.ended.store(true, Ordering::Relaxed);
     }
 
-    /// Serves what comes within this time, and sleeps meanwhile: less than a wake-up for each millisecond, which many producers
+    /// Serves what comes within this time, for the thread that has ended, and sleeps meanwhile: less than a wake-up for each millisecond, which many producers
     /// on few cores take from each other.
     pub(super) fn await_reports(&self, wait: Duration) {
+        self.producer.context().client.tend(self.producer.client());
         self.producer.poll(wait + SPUN);
     }
 }

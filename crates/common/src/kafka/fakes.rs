@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -97,6 +97,16 @@ impl Fake {
         })
     }
 
+    /// A broker of id 1 with a topic `t` that, while it is fenced, names no broker in its metadata, not even itself.
+    pub fn fenced_while(is_fenced: &Arc<AtomicBool>) -> Self {
+        let is_fenced = Arc::clone(is_fenced);
+        Self::new(move |mut stream| {
+            let Ok(own) = stream.local_addr() else { return };
+            let metadata = || metadata(own, is_fenced.load(Ordering::Relaxed));
+            while answer_any(&mut stream, 0, &[], &metadata).is_some() {}
+        })
+    }
+
     pub fn address(&self) -> String {
         self.address.to_string()
     }
@@ -118,6 +128,40 @@ impl Drop for Fake {
 }
 
 fn answer_request(stream: &mut TcpStream, error: i16, mechanisms: &[&str]) -> Option<()> {
+    answer_any(stream, error, mechanisms, &Vec::new)
+}
+
+/// The body of an answer about metadata, version 4: this broker, unless it is fenced, and a topic `t` of one partition.
+fn metadata(broker: SocketAddr, is_fenced: bool) -> Vec<u8> {
+    let mut body = 0_i32.to_be_bytes().to_vec(); // not throttled
+    let text = |body: &mut Vec<u8>, text: &str| {
+        body.extend((text.len() as i16).to_be_bytes());
+        body.extend(text.as_bytes());
+    };
+    let numbers =
+        |body: &mut Vec<u8>, numbers: &[i32]| body.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
+    if is_fenced {
+        numbers(&mut body, &[0]);
+    } else {
+        numbers(&mut body, &[1, 1]);
+        text(&mut body, &broker.ip().to_string());
+        numbers(&mut body, &[i32::from(broker.port())]);
+        body.extend((-1_i16).to_be_bytes()); // no rack
+    }
+    text(&mut body, "cluster");
+    numbers(&mut body, &[if is_fenced { -1 } else { 1 }, 1]); // the controller; one topic
+    body.extend(0_i16.to_be_bytes());
+    text(&mut body, "t");
+    body.push(0); // not internal
+    numbers(&mut body, &[1]);
+    let (error, leader) = if is_fenced { (5_i16, -1) } else { (0, 1) };
+    body.extend(error.to_be_bytes());
+    numbers(&mut body, &[0, leader, 1, 1, 1, 1]); // partition, leader, one replica, one in sync
+    body
+}
+
+fn answer_any(stream: &mut TcpStream, error: i16, mechanisms: &[&str], metadata: &dyn Fn() -> Vec<u8>) -> Option<()> {
+    const METADATA: i16 = 3;
     const API_VERSIONS: i16 = 18;
     const SASL_HANDSHAKE: i16 = 17;
     const UNSUPPORTED_VERSION: i16 = 35;
@@ -145,6 +189,10 @@ fn answer_request(stream: &mut TcpStream, error: i16, mechanisms: &[&str]) -> Op
                 body.extend(mechanism.as_bytes());
             }
         }
+        METADATA => match metadata() {
+            none if none.is_empty() => return None,
+            known => body.extend(known),
+        },
         _ => return None,
     }
     stream.write_all(&(body.len() as i32).to_be_bytes()).ok()?;
@@ -231,7 +279,7 @@ fn written(folder: &Path, kind: &str, pem: &[u8]) -> PathBuf {
 
 /// A number that no other call returns.
 fn next_number() -> u32 {
-    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
+    static NEXT: AtomicU32 = AtomicU32::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 

@@ -23,7 +23,7 @@ const HINT: &str = "check KAFKA_OAUTH_TOKEN_URL, KAFKA_OAUTH_CLIENT_ID and the c
 
 impl ClientState {
     /// For `ClientContext::generate_oauth_token`: the token at hand, or the error that one is being fetched, which then comes by
-    /// [`ClientState::hand_over_token`].
+    /// [`ClientState::tend`].
     ///
     /// # Errors
     /// Why there is no token yet.
@@ -43,9 +43,8 @@ impl ClientState {
         source.fresh_within(NEAR).ok_or_else(|| PENDING.into())
     }
 
-    /// Gives librdkafka a token that has come meanwhile. To be called in each round of a loop that serves this client: without a
-    /// token it costs an atomic load.
-    pub fn hand_over_token<C: ClientContext>(&self, client: &Client<C>) {
+    /// Gives librdkafka a token that has come meanwhile.
+    pub(super) fn hand_over_token<C: ClientContext>(&self, client: &Client<C>) {
         if let Some(token) = self.tokens.as_ref().and_then(|source| source.news())
             && let Err(reason) = native::set_token(client, &token)
         {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -12,6 +13,7 @@ use super::certificate;
 use super::error::{Class, class, hint, name, of_group, with_hint};
 use super::lock;
 use super::names::{self, Names};
+use super::native;
 use super::nodes::Nodes;
 use super::oauth::TokenSource;
 use super::phrases::{self, About, Reading};
@@ -60,6 +62,8 @@ pub struct ClientState {
     established: AtomicBool,
     /// Whether at least one broker is believed to be reachable now.
     contact: AtomicBool,
+    /// The client knows no address any more that it could ask.
+    is_lost: AtomicBool,
 }
 
 /// What of the configuration a message depends on.
@@ -95,6 +99,7 @@ impl ClientState {
             nodes: Mutex::default(),
             established: AtomicBool::new(false),
             contact: AtomicBool::new(false),
+            is_lost: AtomicBool::new(false),
         }
     }
 
@@ -389,7 +394,29 @@ impl ClientState {
         } else {
             self.contact.store(false, Ordering::Relaxed);
         }
+        self.is_lost.store(!statistics.brokers.values().any(Broker::is_address), Ordering::Relaxed);
         Some(statistics)
+    }
+
+    /// Does for the client what the callbacks could not: a token that has come is handed over, and a client without any address
+    /// gets the first ones again. To be called in each round of a loop that serves this client; mostly it costs two atomic loads.
+    pub fn tend<C: ClientContext>(&self, client: &Client<C>) {
+        self.hand_over_token(client);
+        // librdkafka drops each node that an answer does not name, and a broker that is fenced (its controller has not heard of
+        // it for a while, as after a pause of the whole machine) names none, not even itself. Then nobody is left to ask.
+        // librdkafka starts over when the last connection goes down, but an answer that arrives just then calls that off, and for
+        // good: it counts as being under way from then on (issue 5301).
+        if self.is_lost.load(Ordering::Relaxed)
+            && self.is_lost.swap(false, Ordering::Relaxed)
+            && let Some(facts) = self.facts.get()
+        {
+            native::add_brokers(client, &facts.servers);
+            tracing::info!(
+                event = "rebootstrap",
+                bootstrap_servers = facts.servers,
+                "the last broker that answered named no broker: the first addresses are asked again"
+            );
+        }
     }
 }
 

@@ -55,7 +55,8 @@ pub struct Broker<'a> {
     /// `HOST:PORT`.
     #[serde(borrow, default)]
     pub nodename: Cow<'a, str>,
-    /// `logical` for the second connection to a node, that of the group's coordinator.
+    /// `configured` for an address that was only asked first, `learned` for a node of the cluster, `logical` for the second
+    /// connection to a node, that of the group's coordinator, `internal` for what is no broker.
     #[serde(borrow, default)]
     pub source: Cow<'a, str>,
     /// `UP` when requests can be sent.
@@ -82,6 +83,11 @@ impl Broker<'_> {
     /// Whether requests can be sent.
     pub fn is_up(&self) -> bool {
         matches!(&*self.state, "UP" | "UPDATE")
+    }
+
+    /// Whether it is an address that metadata can be asked of.
+    pub fn is_address(&self) -> bool {
+        matches!(&*self.source, "configured" | "learned")
     }
 }
 

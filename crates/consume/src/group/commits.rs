@@ -115,15 +115,18 @@ impl Commits {
     }
 }
 
-/// What a failed commit means for the records. Partitions that were lost are committed by no later commit of this member.
+/// What a failed commit means for the records. A member that keeps partitions over a rebalance commits them with its next
+/// generation; one that has lost them commits them no more.
 fn consequence(code: RDKafkaErrorCode) -> String {
     use RDKafkaErrorCode as Code;
     match code {
-        Code::AssignmentLost | Code::IllegalGeneration | Code::UnknownMemberId | Code::FencedMemberEpoch => {
-            format!(
-                "offsets are not committed, as the group has revoked the partitions: their records will be read again: {code}"
-            )
-        }
+        Code::IllegalGeneration => format!(
+            "offsets are not committed, as the group is rebalancing: the next commit includes those of the partitions that stay here, \
+             the next member reads the records of the others again: {code}"
+        ),
+        Code::AssignmentLost | Code::UnknownMemberId | Code::FencedMemberEpoch => format!(
+            "offsets are not committed, as the group has revoked the partitions: their records will be read again: {code}"
+        ),
         _ => format!("offsets are not committed yet, the next commit includes them: {code}"),
     }
 }

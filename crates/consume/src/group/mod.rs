@@ -223,7 +223,7 @@ impl<'a> Group<'a> {
                 self.partitions.show_lag(place, end, snapshot.taken);
             }
         }
-        self.client.hand_over_token(self.consumer.client());
+        self.client.tend(self.consumer.client());
         self.ask(now)?;
         while let Some((token, answer)) = self.questions.answer(Duration::ZERO) {
             self.answer(token, answer, now)?;

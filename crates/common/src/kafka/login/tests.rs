@@ -71,7 +71,7 @@ fn an_endpoint_that_hangs_holds_no_loop_up_and_its_token_is_handed_over() {
     while began.elapsed() < Duration::from_secs(1) {
         let round = Instant::now();
         consumer.poll(Duration::from_millis(10));
-        state.hand_over_token(consumer.client());
+        state.tend(consumer.client());
         assert!(round.elapsed() < Duration::from_millis(900), "a round took {:?}", round.elapsed());
     }
     assert_eq!(granted(&state), 0);
@@ -82,7 +82,7 @@ fn an_endpoint_that_hangs_holds_no_loop_up_and_its_token_is_handed_over() {
     let handed = Instant::now();
     wait_for("an attempt to log in", || {
         consumer.poll(Duration::from_millis(10));
-        state.hand_over_token(consumer.client());
+        state.tend(consumer.client());
         state.trouble(Duration::from_secs(60))
     });
     assert!(handed.elapsed() < Duration::from_secs(8), "{:?}", handed.elapsed());

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "the one place that calls librdkafka directly")]
 
 mod ask;
+mod brokers;
 mod codes;
 mod commit;
 mod delivery;
@@ -21,6 +22,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 
 pub use ask::{Answer, GroupAnswer, Isolation, PartitionAnswer, Questions, TopicAnswer, TopicId};
+pub use brokers::add_brokers;
 pub use codes::delivery_error;
 #[cfg(test)]
 pub(crate) use codes::described_codes;

@@ -1,6 +1,11 @@
 //! The state alone, told what librdkafka tells it.
 
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
 use super::*;
+use crate::kafka::context::SharedContext;
+use crate::kafka::create;
+use crate::kafka::fakes::{Fake, properties, wait_for};
 use crate::metrics::{Metrics, Program};
 
 fn state() -> Arc<ClientState> {
@@ -153,4 +158,31 @@ fn a_broker_that_left_the_cluster_has_no_series_any_more() {
     assert!(client.statistics(one.as_bytes()).is_some());
     assert_eq!(series("test_broker_up"), ["1"]);
     assert_eq!(series("test_broker_round_trip_seconds"), ["1"]);
+}
+
+#[test]
+fn a_client_that_was_told_of_no_broker_asks_the_first_addresses_again() {
+    let is_fenced = Arc::new(AtomicBool::new(false));
+    let broker = Fake::fenced_while(&is_fenced);
+    let servers = broker.address();
+    // What a race in librdkafka brings about now and then, this does each time.
+    let lost = ("metadata.recovery.strategy", "none");
+    let set = [("bootstrap.servers", servers.as_str()), ("statistics.interval.ms", "100"), lost];
+    let client = state();
+    let context = SharedContext::new(Arc::clone(&client), ());
+    let consumer: BaseConsumer<SharedContext> = create(&properties(&set), context).unwrap();
+    let ask = || consumer.fetch_metadata(Some("t"), Duration::from_secs(1)).map(|known| known.brokers().len());
+    assert_eq!(ask(), Ok(1));
+    is_fenced.store(true, Ordering::Relaxed);
+    wait_for("statistics without an address", || {
+        let _ = (ask(), consumer.poll(Duration::from_millis(10)));
+        client.is_lost.load(Ordering::Relaxed).then_some(())
+    });
+    is_fenced.store(false, Ordering::Relaxed);
+    assert!(ask().is_err(), "librdkafka finds back by itself");
+    wait_for("the broker", || {
+        let _ = consumer.poll(Duration::from_millis(10));
+        client.tend(consumer.client());
+        ask().ok().filter(|brokers| *brokers == 1)
+    });
 }
