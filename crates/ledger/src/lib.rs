@@ -1,7 +1,7 @@
 //! What came of a run, against what was sent. Pure: it knows neither Kafka's client nor files nor clocks.
 //!
 //! ```text
-//! record ──> Mark::of (stamp, checksum) ──> Received::note ──> Received::findings(expected, reports) ──> Findings::verdict
+//! record ──> Mark::of (stamp, checksum) ──> Received::note ──> Received::findings(expected, reports) ──> Findings::judgement
 //! ```
 //!
 //! | file | what it has |

@@ -78,7 +78,7 @@ pub struct AuditArgs {
     )]
     pub termination_log: PathBuf,
 
-    /// What the process gives up at its start.
+    /// How far the process confines itself.
     #[command(flatten)]
     pub sandbox: SandboxArgs,
 

@@ -59,7 +59,7 @@ pub struct Config {
     pub table: bool,
     /// Where Kubernetes looks for it.
     pub termination_log: PathBuf,
-    /// How much the process confines itself.
+    /// How far the process confines itself.
     pub sandbox: Sandbox,
     /// Brokers and login.
     pub connection: Connection,

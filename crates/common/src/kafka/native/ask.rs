@@ -133,12 +133,6 @@ impl<C: rdkafka::producer::ProducerContext> AsClient<C> for rdkafka::producer::B
     }
 }
 
-/// Whether librdkafka first looks for a coordinator.
-const fn asks_a_coordinator(operation: rd_kafka_admin_op_t) -> bool {
-    use rd_kafka_admin_op_t::{RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS};
-    matches!(operation, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS | RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS)
-}
-
 /// Options of one question, destroyed when they were used.
 struct Options(*mut rd_kafka_AdminOptions_t);
 
@@ -171,7 +165,7 @@ impl<C: ClientContext> Questions<C> {
         isolation: Isolation,
     ) -> KafkaResult<()> {
         let list = list(partitions, Offset::Offset(0))?;
-        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS);
+        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS, self.timeout);
         let isolation = match isolation {
             Isolation::ReadCommitted => rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
             Isolation::ReadUncommitted => rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
@@ -194,7 +188,7 @@ impl<C: ClientContext> Questions<C> {
     /// When librdkafka cannot make a list of the partitions.
     pub fn committed(&self, token: usize, group: &str, partitions: &[TopicPartition]) -> KafkaResult<()> {
         let list = list(partitions, Offset::Invalid)?;
-        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, COORDINATOR);
         let group = CString::new(group)?;
         // SAFETY: all arguments are alive for the call, which copies them; the request is destroyed once.
         unsafe {
@@ -214,7 +208,7 @@ impl<C: ClientContext> Questions<C> {
     pub fn topics(&self, token: usize, broker: Option<i32>, names: &[String]) -> KafkaResult<()> {
         let names = names.iter().map(|name| CString::new(name.as_str())).collect::<Result<Vec<_>, _>>()?;
         let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
-        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, self.timeout);
         // SAFETY: all arguments are alive for the call, which copies them; the collection is destroyed once.
         unsafe {
             if let Some(broker) = broker {
@@ -234,7 +228,7 @@ impl<C: ClientContext> Questions<C> {
     pub fn group(&self, token: usize, group: &str) -> KafkaResult<()> {
         let group = CString::new(group)?;
         let mut groups = [group.as_ptr()];
-        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, COORDINATOR);
         // SAFETY: all arguments are alive for the call, which copies them.
         unsafe { rd_kafka_DescribeConsumerGroups(self.client(), groups.as_mut_ptr(), 1, options.0, self.queue) };
         Ok(())
@@ -332,8 +326,7 @@ impl<C: ClientContext> Questions<C> {
         }
     }
 
-    fn options(&self, token: usize, operation: rd_kafka_admin_op_t) -> Options {
-        let timeout = if asks_a_coordinator(operation) { COORDINATOR } else { self.timeout };
+    fn options(&self, token: usize, operation: rd_kafka_admin_op_t, timeout: Duration) -> Options {
         let timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the client is alive; the token is a number and never followed.
         unsafe {

@@ -42,6 +42,13 @@ pub struct Member {
     pub first: bool,
 }
 
+impl Ended {
+    /// Fails with the log unless it ended with this exit code.
+    pub fn expect_code(self, code: i32) -> Result<Self> {
+        Ok(Self { outcome: self.outcome.expect_code(code)?, ..self })
+    }
+}
+
 /// A member that has ended.
 pub struct Ended {
     /// How, with its log.

@@ -49,13 +49,7 @@ pub fn close(scene: &mut Scene<'_>, output: Output) -> Result<()> {
             let mut member = scene.load.members.pop().context("there is no member")?;
             member.close()?;
             let ended = member.wait()?;
-            ensure!(
-                ended.outcome.code() == Some(0),
-                "it ended with {}\n{}",
-                ended.outcome.status,
-                ended.outcome.stderr
-            );
-            scene.load.ended.push(ended);
+            scene.load.ended.push(ended.expect_code(0)?);
         }
         Output::Stderr => {
             let (reader, writer) = pipe()?;
@@ -79,13 +73,7 @@ pub fn full(scene: &mut Scene<'_>, output: Output) -> Result<()> {
                 thread::sleep(Duration::from_millis(50));
             }
             let ended = member.wait()?;
-            ensure!(
-                ended.outcome.code() == Some(1),
-                "it ended with {}\n{}",
-                ended.outcome.status,
-                ended.outcome.stderr
-            );
-            scene.load.ended.push(ended);
+            scene.load.ended.push(ended.expect_code(1)?);
         }
         Output::Stderr => watch(scene, File::options().write(true).open("/dev/full")?)?,
     }
