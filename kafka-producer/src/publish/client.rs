@@ -94,10 +94,9 @@ impl Client {
         self.ended.store(true, Ordering::Relaxed);
     }
 
-    /// Serves what comes within this time, for the thread that has ended, and sleeps meanwhile: less than a wake-up for each millisecond, which many producers
+    /// Serves what comes within this time, and sleeps meanwhile: less than a wake-up for each millisecond, which many producers
     /// on few cores take from each other.
     pub(super) fn await_reports(&self, wait: Duration) {
-        self.producer.context().client.tend(self.producer.client());
         self.producer.poll(wait + SPUN);
     }
 }

@@ -39,7 +39,7 @@ impl Publisher<'_> {
             // Tells the broker threads not to linger; returns at once.
             let flushed = producer.flush(Duration::ZERO).is_ok();
             self.health.progress();
-            self.client.hand_over_token(producer.client());
+            self.client.tend(producer.client());
             if flushed && producer.in_flight_count() == 0 {
                 break true;
             }
