@@ -51,9 +51,14 @@ impl Answering {
         self.seen = Some(now);
         let own = statistics.brokers.values().filter(|broker| broker.nodeid >= 0 && broker.source != "logical");
         let before = std::mem::take(&mut self.nodes);
-        self.nodes = own
-            .map(|broker| (broker.nodeid, answered(before.get(&broker.nodeid), broker, (new, now), false)))
-            .collect();
+        for broker in own {
+            let heard = answered(before.get(&broker.nodeid), broker, (new, now), false);
+            // Of several connections to a node the one that answered last counts.
+            let node = self.nodes.entry(broker.nodeid).or_insert_with(|| heard.clone());
+            if heard.last > node.last {
+                *node = heard;
+            }
+        }
         // While the group is being formed its coordinator keeps the answer to JoinGroup or SyncGroup back, rightly.
         let joins = statistics.cgrp.as_ref().is_some_and(|group| group.join_state.starts_with("wait-"));
         let coordinator = statistics.brokers.get("GroupCoordinator").filter(|_| statistics.cgrp.is_some());
@@ -182,6 +187,20 @@ mod tests {
         assert_eq!(after(&[fine.clone(), away.clone()]), None);
         let said = after(&[fine, away.clone(), away]).unwrap();
         assert!(said.contains("broker 2 (b:9092), the leader of test[1]"), "{said}");
+    }
+
+    #[test]
+    fn a_node_that_came_back_is_not_silent_because_its_old_connection_is_still_listed() {
+        let fine = statistics(FINE, FINE, IDLE, "steady");
+        let away = statistics(FINE, DOWN, IDLE, "steady");
+        let entry =
+            |state: &str| format!(r#""b:9092/2":{{"nodeid":2,"nodename":"b:9092","source":"learned",{state}}},"#);
+        for (first, second) in [(DOWN, FINE), (FINE, DOWN)] {
+            let listed = format!("{}{}", entry(first), entry(second));
+            let twice = fine.replace(&entry(FINE), &listed);
+            assert_eq!(twice.matches("b:9092/2").count(), 2);
+            assert_eq!(after(&[fine.clone(), away.clone(), twice.clone(), twice.clone(), twice]), None);
+        }
     }
 
     #[test]

@@ -4,8 +4,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 /// One emission of the statistics.
 #[derive(Debug, Deserialize)]
@@ -15,7 +17,7 @@ pub struct Statistics<'a> {
     pub age: Option<u64>,
     /// By name; includes bootstrap addresses and logical brokers such as the group's coordinator.
     #[serde(borrow, default)]
-    pub brokers: HashMap<Cow<'a, str>, Broker<'a>>,
+    pub brokers: Brokers<'a>,
     /// By name.
     #[serde(borrow, default)]
     pub topics: HashMap<Cow<'a, str>, Topic<'a>>,
@@ -30,6 +32,45 @@ impl Statistics<'_> {
         let node = if partition.broker >= 0 { partition.broker } else { partition.leader };
         node >= 0
             && self.brokers.values().any(|broker| broker.nodeid == node && broker.source != "logical" && broker.is_up())
+    }
+}
+
+/// All connections, in librdkafka's order. Names are not unique: a node that left and came back is there twice under one name until
+/// the old connection's thread has ended, and a map would keep either of them.
+#[derive(Debug, Default)]
+pub struct Brokers<'a>(Vec<(Cow<'a, str>, Broker<'a>)>);
+
+impl<'a> Brokers<'a> {
+    /// Each connection.
+    pub fn values(&self) -> impl Iterator<Item = &Broker<'a>> {
+        self.0.iter().map(|(_, broker)| broker)
+    }
+
+    /// A connection of this name.
+    pub fn get(&self, name: &str) -> Option<&Broker<'a>> {
+        self.0.iter().find_map(|(known, broker)| (known == name).then_some(broker))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Brokers<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<'a>(PhantomData<Brokers<'a>>);
+        impl<'de: 'a, 'a> Visitor<'de> for Entries<'a> {
+            type Value = Brokers<'a>;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("brokers by name")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut brokers = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    brokers.push(entry);
+                }
+                Ok(Brokers(brokers))
+            }
+        }
+        deserializer.deserialize_map(Entries(PhantomData))
     }
 }
 

@@ -8,6 +8,7 @@ use common::verdict::Verdict;
 use rdkafka::consumer::Consumer;
 
 use super::placement::Kind;
+use super::refresh::Refresh;
 use super::{Group, internal, topics};
 use crate::settings::Subscription;
 
@@ -33,10 +34,10 @@ impl Group<'_> {
                 self.questions.topics(TOPICS, self.broker, &names).map_err(|error| internal(&error))?;
             }
         }
-        if self.refresh {
+        if let Some(refresh) = self.refresh.filter(|refresh| refresh.is_due(now)) {
             // A classic group learns of a new topic by metadata of all topics only, by itself once a minute. To subscribe anew
             // would tear down a join that may be under way, and leave a dead member in the group.
-            self.refresh = self.consumer.fetch_metadata(None, METADATA).is_err();
+            self.refresh = refresh.looked(now, self.consumer.fetch_metadata(None, METADATA).is_ok());
         }
         if let Subscription::Group { group, .. } = &self.settings.subscription {
             let has_partitions = self.partitions.len() > 0 || !self.placements.is_empty();
@@ -103,7 +104,9 @@ impl Group<'_> {
             }
             Finding::Replaced(topic) => self.replaced(&topic),
             Finding::Found { topic, partitions, appeared } => {
-                self.refresh |= appeared && self.settings.subscription.is_group();
+                if appeared && self.settings.subscription.is_group() {
+                    self.refresh = Some(Refresh::begin(now));
+                }
                 self.assign_given(&topic, partitions, now)
             }
         }

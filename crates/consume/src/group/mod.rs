@@ -9,6 +9,7 @@ mod leave;
 mod membership;
 mod partitions;
 mod placement;
+mod refresh;
 mod still;
 mod topics;
 
@@ -31,6 +32,7 @@ use context::{Context, Notes};
 use membership::Membership;
 use partitions::Partitions;
 use placement::Placement;
+use refresh::Refresh;
 use topics::Topics;
 
 pub(crate) use partitions::NONE;
@@ -72,8 +74,8 @@ pub(crate) struct Group<'a> {
     asked_brokers: Option<Instant>,
     /// Only the first assignment starts where the run was told to.
     is_first: bool,
-    /// A topic appeared that the group does not know yet.
-    refresh: bool,
+    /// A topic is there that the group may not know yet.
+    refresh: Option<Refresh>,
     /// Since when the client has said that what was subscribed to does not exist.
     unmatched: Option<Instant>,
     /// How long a broker may be silent.
@@ -134,7 +136,7 @@ impl<'a> Group<'a> {
             is_first: true,
             unmatched: None,
             patience: patience(&settings.properties),
-            refresh: false,
+            refresh: None,
             news: Vec::new(),
             is_fatal: false,
             is_established: false,
@@ -192,12 +194,15 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// A classic group says so of a topic that it does not find: of one given by name the topics tell more.
+    /// A classic group says so of a topic that it does not find: of one given by name the topics tell more. The broker that was
+    /// asked may not know a new topic yet. If this member leads the group, nobody gets a partition before it looks again.
     fn client_error(&mut self, code: RDKafkaErrorCode) {
         if matches!(code, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)
             && self.partitions.len() == 0
         {
-            self.unmatched.get_or_insert_with(Instant::now);
+            let now = Instant::now();
+            self.unmatched.get_or_insert(now);
+            self.refresh.get_or_insert(Refresh::begin(now));
             self.membership.join();
         }
     }
