@@ -1,6 +1,7 @@
 //! The producer's part of librdkafka's callbacks: each delivery is counted.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::kafka::context::{self, Handler};
@@ -25,6 +26,8 @@ pub struct Deliveries {
     pub traces: Option<Arc<Open>>,
     /// Which messages of the run are this process's.
     pub share: Share,
+    /// It was said that librdkafka guesses.
+    pub has_guessed: AtomicBool,
 }
 
 impl Deliveries {
@@ -32,6 +35,45 @@ impl Deliveries {
     fn taken(&self, opaque: usize) -> (usize, Option<(&Open, Sent)>) {
         let sent = self.traces.as_deref().and_then(|open| Some((open, open.take(opaque)?)));
         (sent.as_ref().map_or(opaque, |(_, sent)| sent.sent_us), sent)
+    }
+
+    /// Whether no broker has acknowledged this message, nor any before it in its partition.
+    ///
+    /// Where a batch was refused or not answered and the next one of its partition was accepted, librdkafka takes the first for
+    /// written too: numbers rise without gaps. Such a message has no offset. But a broker that knows nothing of a producer
+    /// accepts whatever number comes first. So a first batch that came to a leader which did not know yet that it is one is
+    /// lost, and the second is accepted a moment later.
+    fn is_a_guess(&self, message: &BorrowedMessage<'_>) -> bool {
+        message.offset() < 0 && !self.tally.is_confirmed(message.partition())
+    }
+
+    fn say_guess(&self, message: &BorrowedMessage<'_>) {
+        if !self.has_guessed.swap(true, Ordering::Relaxed) {
+            let (topic, partition) = (message.topic(), message.partition());
+            tracing::warn!(
+                event = "unconfirmed",
+                topic,
+                partition,
+                "the first messages of {topic}[{partition}] count as failed: their batch was refused or not answered, and that the \
+                 next one was accepted does not prove that they are there"
+            );
+        }
+    }
+
+    fn undelivered(
+        &self,
+        message: &BorrowedMessage<'_>,
+        code: Number,
+        transmitted: bool,
+        traced: Option<(&Open, Sent)>,
+    ) {
+        if let Some(seq) = sequence(message) {
+            self.tally.unacknowledged(self.share.nth(seq));
+        }
+        self.tally.undelivered(code, transmitted, message.topic(), message.partition());
+        if let Some((open, sent)) = traced {
+            open.failed(&sent, message.partition(), error::name(code));
+        }
     }
 
     /// A message that librdkafka did not take, and that is not tried again.
@@ -52,12 +94,16 @@ impl context::Deliveries for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
         let (sent_us, traced) = self.taken(opaque);
         match result {
+            Ok(message) if self.is_a_guess(message) => {
+                self.say_guess(message);
+                self.undelivered(message, RDKafkaErrorCode::Inconsistent.into(), true, traced);
+            }
             Ok(message) => {
                 let now = Instant::now();
                 let sent = self.tally.started + Duration::from_micros(sent_us as u64);
                 let bytes = message.payload_len() + message.key_len();
                 let latency = now.saturating_duration_since(sent);
-                self.tally.delivered(bytes, latency, now);
+                self.tally.delivered(message.partition(), bytes, latency, now);
                 if let Some((open, sent)) = traced {
                     self.tally.exemplar(latency, sent.trace_id());
                     open.delivered(&sent, message.partition(), message.offset());
@@ -66,13 +112,7 @@ impl context::Deliveries for Deliveries {
             Err((_, message)) => {
                 let code = native::delivery_error(message);
                 let transmitted = is_of_a_request(code) || native::was_attempted(message);
-                if let Some(seq) = sequence(message) {
-                    self.tally.unacknowledged(self.share.nth(seq));
-                }
-                self.tally.undelivered(code, transmitted, message.topic(), message.partition());
-                if let Some((open, sent)) = traced {
-                    open.failed(&sent, message.partition(), error::name(code));
-                }
+                self.undelivered(message, code, transmitted, traced);
             }
         }
     }

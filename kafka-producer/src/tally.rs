@@ -48,6 +48,7 @@ struct State {
     not_taken: u64,
     /// Which of this process's messages were not acknowledged, counted from 0: those that came back, or were not taken.
     unacknowledged: Ranges,
+    confirmed: Partitions,
     bytes: u64,
     latencies: Histogram<u64>,
     errors: BTreeMap<String, u64>,
@@ -65,6 +66,26 @@ struct State {
     /// The first refusal that concerns one message, such as its size.
     refused_message: Option<Verdict>,
     fatal: bool,
+}
+
+/// Partitions, a bit for each: noted with each acknowledgement.
+#[derive(Default)]
+struct Partitions(Vec<u64>);
+
+impl Partitions {
+    fn insert(&mut self, partition: i32) {
+        let Ok(partition) = usize::try_from(partition) else { return };
+        let word = partition / 64;
+        if word >= self.0.len() {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= 1 << (partition % 64);
+    }
+
+    fn contains(&self, partition: i32) -> bool {
+        let Ok(partition) = usize::try_from(partition) else { return false };
+        self.0.get(partition / 64).is_some_and(|word| word & 1 << (partition % 64) != 0)
+    }
 }
 
 #[derive(Default)]
@@ -129,6 +150,7 @@ impl Tally {
             returned: 0,
             not_taken: 0,
             unacknowledged: Ranges::default(),
+            confirmed: Partitions::default(),
             bytes: 0,
             latencies,
             errors: BTreeMap::new(),
@@ -195,9 +217,10 @@ impl Tally {
         self.note(&mut state, code.into(), topic, partition);
     }
 
-    /// A message of this many bytes was acknowledged this long after it was sent, or should have been.
-    pub fn delivered(&self, bytes: usize, latency: Duration, now: Instant) {
+    /// A message of this many bytes was acknowledged in this partition, this long after it was sent, or should have been.
+    pub fn delivered(&self, partition: i32, bytes: usize, latency: Duration, now: Instant) {
         let mut state = self.state();
+        state.confirmed.insert(partition);
         state.delivered += 1;
         state.bytes += bytes as u64;
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
@@ -207,6 +230,11 @@ impl Tally {
         if state.delivered - state.shown.delivered >= FLUSH_EVERY {
             self.show(&mut state);
         }
+    }
+
+    /// Whether the brokers have acknowledged a message in this partition.
+    pub fn is_confirmed(&self, partition: i32) -> bool {
+        self.state().confirmed.contains(partition)
     }
 
     /// The latency of a message that was traced, after it was counted.

@@ -5,12 +5,14 @@ mod client;
 mod drain;
 pub mod envelope;
 mod identity;
+mod leaders;
 mod send;
 mod transaction;
 mod verdict;
 mod warm_up;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use common::health::Health;
@@ -86,6 +88,7 @@ impl Publisher<'_> {
             tally: Arc::clone(&self.tally),
             traces: traces.as_ref().map(|traces| Arc::clone(&traces.open)),
             share: self.config.share,
+            has_guessed: AtomicBool::new(false),
         };
         let context = Context::new(Arc::clone(&self.client), deliveries);
         let client = match Client::start(context, self.config) {

@@ -49,6 +49,7 @@ impl Publisher<'_> {
                     // messages wait for that.
                     let (asking, name) = (Arc::clone(producer), name.clone());
                     let _ = beside(stopped, move || topic::ask(asking.client(), &name));
+                    self.await_leaders(producer, partitions);
                     return Ok(());
                 }
                 Finding::Refused(failure) => return Err(failure),

@@ -27,7 +27,7 @@ fn it_adds_up_at_every_moment() {
         tally.hand_over();
     }
     assert_adds_up(&tally, [6, 0, 0, 2, 4]);
-    tally.delivered(10, Duration::from_millis(1), Instant::now());
+    tally.delivered(0, 10, Duration::from_millis(1), Instant::now());
     tally.undelivered(RDKafkaErrorCode::PurgeQueue, false, "test", 0);
     tally.undelivered(RDKafkaErrorCode::PurgeInflight, true, "test", 0);
     assert_adds_up(&tally, [6, 1, 1, 3, 1]);
@@ -69,7 +69,7 @@ fn only_a_committed_transaction_is_delivered() {
         tally.begin_transaction();
         for _ in 0..2 {
             tally.hand_over();
-            tally.delivered(5, Duration::from_millis(1), Instant::now());
+            tally.delivered(0, 5, Duration::from_millis(1), Instant::now());
         }
         assert_eq!(tally.counts().delivered, 2, "what a person sees meanwhile");
         if committed {
@@ -93,7 +93,7 @@ fn what_was_not_acknowledged_is_known_by_its_number() {
     // The fourth was not taken, the others are 0, 1, 2, 4 and 5.
     tally.not_taken(3, RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
     for _ in 0..3 {
-        tally.delivered(1, Duration::from_millis(1), Instant::now());
+        tally.delivered(0, 1, Duration::from_millis(1), Instant::now());
     }
     tally.unacknowledged(1);
     tally.undelivered(RDKafkaErrorCode::MessageTimedOut, true, "test", 0);
@@ -113,7 +113,7 @@ fn of_an_aborted_transaction_nothing_is_acknowledged() {
     let tally = tally(Some(3));
     tally.begin_transaction();
     tally.hand_over();
-    tally.delivered(1, Duration::from_millis(1), Instant::now());
+    tally.delivered(0, 1, Duration::from_millis(1), Instant::now());
     for counts in [tally.close(), tally.close()] {
         assert_eq!(counts.unacknowledged.iter().collect::<Vec<_>>(), [(0, 2)]);
     }
@@ -126,7 +126,7 @@ fn an_input_is_counted_as_it_is_read() {
     tally.request(1);
     assert_adds_up(&tally, [1, 0, 0, 1, 0]);
     tally.hand_over();
-    tally.delivered(1, Duration::from_millis(1), Instant::now());
+    tally.delivered(0, 1, Duration::from_millis(1), Instant::now());
     tally.request(2);
     tally.hand_over();
     tally.not_taken(3, RDKafkaErrorCode::MessageSizeTooLarge, "test", 0);
@@ -140,7 +140,7 @@ fn an_input_that_ends_early_requests_no_more() {
     tally.hand_over();
     tally.request_no_more(1);
     assert_adds_up(&tally, [1, 0, 0, 0, 1]);
-    tally.delivered(1, Duration::from_millis(1), Instant::now());
+    tally.delivered(0, 1, Duration::from_millis(1), Instant::now());
     assert_eq!(tally.counts().undone(), None);
 }
 
@@ -173,14 +173,14 @@ fn silence_counts_from_when_something_came_into_flight() {
     assert_eq!(silence(560), 60);
     tally.hand_over();
     assert_eq!(silence(561), 61, "one more in flight is no acknowledgement");
-    tally.delivered(1, Duration::from_secs(1), at(570));
+    tally.delivered(0, 1, Duration::from_secs(1), at(570));
     assert_eq!(silence(580), 10, "the other one is still in flight");
     tally.undelivered(RDKafkaErrorCode::MessageTimedOut, true, "test", 0);
     assert_eq!(silence(900), 0);
     // Between two looks all was acknowledged, long ago, and something new was sent.
     tally.hand_over();
     assert_eq!(silence(1000), 0);
-    tally.delivered(1, Duration::from_secs(1), at(1001));
+    tally.delivered(0, 1, Duration::from_secs(1), at(1001));
     tally.hand_over();
     assert_eq!(silence(1130), 0, "130 s after the last acknowledgement, and just sent");
     assert_eq!(silence(1250), 120);
@@ -194,9 +194,23 @@ fn metrics_follow_the_counts() {
         tally.hand_over();
     }
     tally.hand_back();
-    tally.delivered(7, Duration::from_millis(1), Instant::now());
+    tally.delivered(0, 7, Duration::from_millis(1), Instant::now());
     tally.counts();
     tally.counts();
     let metrics = &tally.metrics;
     assert_eq!((metrics.enqueued.get(), metrics.delivered.get(), metrics.delivered_bytes.get()), (2, 1, 7));
+}
+
+#[test]
+fn a_partition_is_confirmed_by_an_acknowledgement_in_it_and_in_no_other() {
+    let tally = tally(Some(3));
+    for _ in 0..3 {
+        tally.hand_over();
+    }
+    assert!(!tally.is_confirmed(0) && !tally.is_confirmed(-1));
+    for partition in [0, 64, 1000] {
+        tally.delivered(partition, 1, Duration::from_millis(1), Instant::now());
+    }
+    let confirmed: Vec<i32> = (-1..1100).filter(|partition| tally.is_confirmed(*partition)).collect();
+    assert_eq!(confirmed, [0, 64, 1000]);
 }

@@ -277,6 +277,23 @@ fn errors_that_pass_are_retried_without_loss_or_duplicates() {
     assert_eq!(cluster.sequences(), (0..1000).collect::<Vec<_>>());
 }
 
+#[test]
+fn a_first_batch_that_was_refused_is_not_delivered_because_the_next_one_was_accepted() {
+    let cluster = Cluster::new(1);
+    cluster.mock.round_trip_time_of_all(Duration::from_millis(200)).unwrap();
+    cluster.mock.fail_requests(RDKafkaApiKey::Produce, &[Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION]);
+    let outcome = cluster.run(&["-n", "40", "--rate", "1000/s", "-X", "linger.ms=0"]);
+    let report = report(&outcome, 1);
+    let there = cluster.sequences();
+    let missing: Vec<u64> = (0..40).filter(|seq| !there.contains(seq)).collect();
+    assert!(!missing.is_empty(), "the broker did not accept the second batch: {outcome}");
+    assert_eq!(number(&report, "failed"), missing.len() as u64, "{outcome}");
+    assert_eq!(number(&report, "delivered"), there.len() as u64, "{outcome}");
+    assert_eq!(report["errors"]["Inconsistent"], number(&report, "failed"));
+    assert_eq!(unacknowledged(&report), missing);
+    assert!(outcome.stderr.contains("\"unconfirmed\""), "{outcome}");
+}
+
 /// How a broker answers while fewer replicas are in sync than the topic wants, for longer than any of these runs.
 const TOO_FEW_REPLICAS: [Code; 500] = [Code::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 500];
 

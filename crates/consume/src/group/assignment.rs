@@ -140,6 +140,9 @@ impl Group<'_> {
         let last = placement.offset(Kind::Highest, place).unwrap_or(first);
         let (to, skipped) = reset_to(place, old, (first, last), self.settings.reset)?;
         let TopicPartition { topic, partition } = place;
+        if old < 0 {
+            return self.move_to(place, to);
+        }
         if skipped > 0 {
             self.metrics.skipped.with_label_values(&[topic.as_str(), &partition.to_string()]).inc_by(skipped);
             self.news.push(News::Skipped { place: place.clone(), records: skipped });

@@ -20,6 +20,8 @@ pub(crate) struct Snapshot {
     pub is_steady: bool,
     /// The ends of the partitions that the client works on and whose broker it is connected to: last stable offset and high watermark, negative where unknown.
     pub ends: Vec<(TopicPartition, i64, i64)>,
+    /// Records that were fetched and wait to be polled.
+    pub waiting: i64,
 }
 
 #[derive(Default)]
@@ -66,11 +68,13 @@ impl Handler for Notes {
                 (TopicPartition::new(&**name, partition.partition), partition.ls_offset, partition.hi_offset)
             })
         });
+        let fetched = statistics.topics.values().flat_map(|topic| topic.partitions.values());
+        let waiting = fetched.filter(|partition| partition.desired).map(|partition| partition.fetchq_cnt).sum();
         let is_steady = statistics.cgrp.as_ref().is_some_and(|group| group.join_state == "steady");
         let now = Instant::now();
         let taken = statistics.age.map_or(now, |age| (self.created + Duration::from_micros(age)).min(now));
         let mut noted = self.noted();
-        noted.latest = Some(Snapshot { taken, is_steady, ends: ends.collect() });
+        noted.latest = Some(Snapshot { taken, is_steady, ends: ends.collect(), waiting });
         noted.answering.update(statistics, now);
     }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod assignment;
+mod backlog;
 mod commits;
 mod context;
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use common::kafka::native::{Isolation, Polled, Questions, RecordQueue, TopicPartition};
+use common::kafka::native::{self, Isolation, Polled, Questions, RecordQueue, TopicPartition};
 use common::kafka::{self, ClientState};
 use common::verdict::Verdict;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -27,6 +28,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use crate::metrics::LoopMetrics;
 use crate::settings::{Settings, Subscription};
 use crate::sink::News;
+use backlog::Backlog;
 use commits::Commits;
 use context::{Context, Notes};
 use membership::Membership;
@@ -80,6 +82,7 @@ pub(crate) struct Group<'a> {
     unmatched: Option<Instant>,
     /// How long a broker may be silent.
     patience: Duration,
+    backlog: Backlog,
     /// What the sink is to be told.
     news: Vec<News>,
     /// Whether librdkafka has given the client up.
@@ -136,6 +139,7 @@ impl<'a> Group<'a> {
             is_first: true,
             unmatched: None,
             patience: patience(&settings.properties),
+            backlog: Backlog::default(),
             refresh: None,
             news: Vec::new(),
             is_fatal: false,
@@ -221,6 +225,9 @@ impl<'a> Group<'a> {
         if let Some(snapshot) = self.consumer.client().context().handler.take_snapshot() {
             if snapshot.is_steady {
                 self.membership.join();
+            }
+            if self.backlog.is_worked_off(snapshot.waiting) {
+                native::release_memory();
             }
             for (place, stable, highest) in &snapshot.ends {
                 let is_stable = self.settings.isolation == Isolation::ReadCommitted && *stable >= 0;

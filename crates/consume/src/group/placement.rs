@@ -265,7 +265,9 @@ impl Placement {
     }
 }
 
-/// Where a partition without the offset to read next goes on, and how many records it has lost to retention.
+/// Where a partition without the offset to read next goes on, and how many records it has lost to retention. A negative `old` is no
+/// offset but a place, as librdkafka numbers them: the end, or the beginning that it could not learn from the brokers. Nothing was
+/// read there yet, so nothing is lost.
 ///
 /// # Errors
 /// `auto.offset.reset` is `error`.
@@ -275,6 +277,11 @@ pub(crate) fn reset_to(
     (first, last): (i64, i64),
     reset: Reset,
 ) -> Result<(i64, u64), Verdict> {
+    match old {
+        LATEST => return Ok((last, 0)),
+        EARLIEST => return Ok((first, 0)),
+        _ => {}
+    }
     let to = match reset {
         Reset::Earliest => first,
         Reset::Latest => last,
@@ -320,4 +327,24 @@ pub(crate) fn shown(partitions: &[TopicPartition]) -> String {
     let more = partitions.len().saturating_sub(names.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_retention_deleted_is_counted_and_a_place_that_could_not_be_learnt_is_no_offset() {
+        let place = TopicPartition::new("t", 0);
+        let to = |old, reset| reset_to(&place, old, (100, 500), reset).unwrap();
+        assert_eq!(to(60, Reset::Earliest), (100, 40));
+        assert_eq!(to(60, Reset::Latest), (500, 40));
+        assert_eq!(to(600, Reset::Earliest), (100, 0));
+        for reset in [Reset::Earliest, Reset::Latest, Reset::Error] {
+            assert_eq!(to(EARLIEST, reset), (100, 0), "{reset:?}");
+            assert_eq!(to(LATEST, reset), (500, 0), "{reset:?}");
+        }
+        let refused = reset_to(&place, 60, (100, 500), Reset::Error).unwrap_err();
+        assert!(refused.reason().contains("offset 60 is not in t[0] (100 to 500)"), "{refused}");
+    }
 }

@@ -21,8 +21,9 @@ const ALL_AWAY: Allowed = Allowed { ready: Ready::Goes, ..AWAY };
 /// the connection up before, a producer after a minute, as it waits so long for an answer under a quota.
 const CUT: Allowed = Allowed { beyond: 35, ..AWAY };
 const ALL_CUT: Allowed = Allowed { beyond: 35, ..ALL_AWAY };
-/// Members that join and leave: a commit may meet the next generation, and is made again with it.
-const COMES: Allowed = Allowed { lines: &["commit_failed"], ..QUIET };
+/// Members that join and leave: a commit may meet the next generation, and is made again with it; a member that is given
+/// partitions anew is not ready before they answer.
+const COMES: Allowed = Allowed { lines: &["commit_failed", "not_ready"], ..QUIET };
 /// A member that is gone without a word, and comes back or not.
 const DEATH: Allowed = Allowed {
     repeats: Repeats::OneDeath,
@@ -136,7 +137,7 @@ pub const ROWS: &[Row] = &[
             COMES,
         ),
     )),
-    short(beside(1, row("partitions", "the topic gets twice the partitions", Fault::Partitions, QUIET))),
+    short(beside(1, row("partitions", "the topic gets twice the partitions", Fault::Partitions, COMES))),
     short(beside(
         1,
         row(
