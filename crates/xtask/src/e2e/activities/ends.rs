@@ -71,7 +71,7 @@ fn unreachable(scene: &mut Scene, stage: &dyn Stage) -> Result<String> {
 /// Codecs, a transaction, the other group protocol, and records for people.
 fn variants(scene: &mut Scene, stage: &dyn Stage) -> Result<String> {
     const MESSAGES: u64 = 20;
-    let (run, topic) = scene.mock_run("localhost")?;
+    let (run, topic) = scene.mock_run("127.0.0.1")?;
     let mut total = 0;
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
         deliver(stage, &run.clone().env("PRODUCER_COMPRESSION", codec), codec, MESSAGES)?;

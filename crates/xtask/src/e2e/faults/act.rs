@@ -57,7 +57,6 @@ pub fn act(scene: &mut Scene<'_>, fault: Fault) -> Result<String> {
             brokers::fill_disk(bench)?;
             return Ok(bench.disk.as_ref().map(|disk| disk.kind.to_owned()).unwrap_or_default());
         }
-        Fault::Password(time) => brokers::change_password(bench, seconds(time))?,
         Fault::KillMember => members::kill(scene)?,
         Fault::FreezeMember(time) => members::freeze(scene, seconds(time))?,
         Fault::ComeAndGo(signal, time) => return come_and_go::every_three_seconds(scene, signal, seconds(time)),
@@ -68,7 +67,11 @@ pub fn act(scene: &mut Scene<'_>, fault: Fault) -> Result<String> {
         Fault::Close(output) => streams::close(scene, output)?,
         Fault::Full(output) => streams::full(scene, output)?,
         Fault::Random(time) => return random::run(scene, seconds(time), act),
-        Fault::TopicAgain | Fault::SignalProducers(_) | Fault::SignalProcessOne | Fault::Planted => {
+        Fault::Password(_)
+        | Fault::TopicAgain
+        | Fault::SignalProducers(_)
+        | Fault::SignalProcessOne
+        | Fault::Planted => {
             bail!("{fault:?} has a load of its own")
         }
     }

@@ -15,6 +15,7 @@ mod member;
 mod members;
 mod namespace;
 mod page;
+mod password;
 mod planted;
 mod random;
 mod replaced;

@@ -20,7 +20,7 @@ use super::row::{Fault, Row};
 use super::samples::{Sample, rss_at};
 use super::scene::Scene;
 use super::seen::Seen;
-use super::{audit, judge, planted, replaced, signals};
+use super::{audit, judge, password, planted, replaced, signals};
 use crate::programs;
 
 /// How long the first records may take.
@@ -53,6 +53,7 @@ fn one(bench: &Bench, row: &Row, seed: u64) -> Seen {
     let rng = Rng::with_seed(hasher.finish());
     let done = match row.fault {
         Fault::Planted => planted::run(bench, &mut seen),
+        Fault::Password(away) => password::run(bench, row, away, &mut seen),
         Fault::TopicAgain => replaced::run(bench, row, &mut seen),
         Fault::SignalProducers(count) => signals::producers(bench, count, rng, &mut seen),
         Fault::SignalProcessOne => signals::process_one(bench, &mut seen),
@@ -144,7 +145,7 @@ fn try_under_load(
 }
 
 /// Health, memory and logs of all members that were there.
-fn of_members(ended: &[Ended], began: Instant, looked: Instant, seen: &mut Seen) {
+pub(super) fn of_members(ended: &[Ended], began: Instant, looked: Instant, seen: &mut Seen) {
     for member in ended {
         count_lines(&member.outcome.stderr, &mut seen.lines);
         let count = |asked: fn(&Sample) -> Option<bool>| {
@@ -201,7 +202,7 @@ fn keep_logs(bench: &Bench, row: &str, load: &Load) -> Result<String> {
     for broker in ALL {
         fs::write(folder.join(format!("broker-{broker}.log")), bench.cluster().log(broker)?)?;
     }
-    Ok(folder.display().to_string())
+    Ok(format!("target/faults/{row}"))
 }
 
 #[cfg(test)]
