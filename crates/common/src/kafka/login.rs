@@ -52,6 +52,15 @@ impl ClientState {
         }
     }
 
+    /// Gives the token at hand to another client of this user, one whose callbacks nobody serves: it would never get one.
+    pub(super) fn lend_token<C: ClientContext>(&self, client: &Client<C>) {
+        if let Some(token) = self.tokens.as_ref().and_then(|source| source.fresh_within(NEAR))
+            && let Err(reason) = native::set_token(client, &token)
+        {
+            self.no_token(&TokenError::Refused(format!("librdkafka does not take the token: {reason}")));
+        }
+    }
+
     fn no_token(&self, error: &TokenError) {
         let (text, class) = match error {
             TokenError::Refused(reason) => (format!("{reason}; {HINT}"), Class::Refused),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use testbed::apache::{Cluster, Sasl};
+use testbed::apache::{Cluster, Resource, Sasl};
 use testbed::ports::free_port;
 use testbed::process::{Program, Signal};
 
@@ -48,7 +48,12 @@ fn tokens(bench: &mut Bench) -> Result<String> {
     Report::of_all(outcome, 100)?;
     let consumer = bench.consumer(&place).args(["--from", "earliest", "--max-records", "100", "--timeout", "60s"]);
     with_token(consumer, port, SECRET).run(RUN)?.expect_code(0)?;
-    Ok("wrong secret: 4 from both; right: 100 delivered and logged".to_owned())
+    // The client that creates a topic is one of its own, and needs a token too.
+    let made = Place { topic: format!("{}-made", place.topic), ..place };
+    bench.login()?.allow(SERVICE, &["Create", "Describe", "Write"], Resource::Topic(&made.topic))?;
+    let program = bench.producer(&made).args(["--create-topic", "1:1", "--messages", "10"]);
+    Report::of_all(with_token(program, port, SECRET).run(RUN)?, 10)?;
+    Ok("wrong secret: 4 from both; right: 100 delivered and logged, 10 to a topic that was made".to_owned())
 }
 
 fn server_away(bench: &mut Bench) -> Result<String> {

@@ -1,6 +1,7 @@
 //! Creating a topic, when that was asked for.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::admin::{self, AdminClient, AdminOptions, TopicReplication};
@@ -52,7 +53,10 @@ pub fn create(
             connection.fallback(key, &property.value);
         }
     }
+    let client = Arc::clone(&context.client);
     let admin: AdminClient<SharedContext> = crate::kafka::create(&connection, context)?;
+    // rdkafka serves the admin client's answers, and not its wish for a token.
+    client.lend_token(admin.inner());
     let replication = TopicReplication::Fixed(layout.replication.unwrap_or(-1));
     let options = AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout));
     let new_topic = [admin::NewTopic::new(topic, layout.partitions, replication)];
