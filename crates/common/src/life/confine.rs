@@ -12,6 +12,7 @@ use crate::admin;
 use crate::args::Listen;
 use crate::args::sandbox::Sandbox;
 use crate::config::Problems;
+use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::logging::Lines;
 use crate::sandbox::{self, Prepared, Rules, State};
@@ -116,20 +117,25 @@ impl Plan {
 fn rules(settings: &Settings<'_>) -> Rules {
     let mut rules = Rules::of_every_run();
     let property = |key: &str| settings.properties.get(key).map(std::path::Path::new);
-    // `probe` is librdkafka's word for the system's authorities. When these end is looked at for as long as the process lives.
-    for key in ["ssl.ca.location", "ssl.certificate.location"] {
+    // `probe` is librdkafka's word for the system's authorities. When these end, and whether they are replaced, is looked at for as
+    // long as the process lives.
+    for key in ["ssl.ca.location", "ssl.certificate.location", "ssl.key.location"] {
         if let Some(path) = property(key).filter(|path| *path != "probe") {
             rules.kept(path);
         }
     }
-    let once = ["ssl.key.location", "ssl.keystore.location", "ssl.crl.location"].into_iter().filter_map(property);
-    let oauth = settings.connection.oauth.as_ref().and_then(|oauth| oauth.ca_location.as_deref());
+    let Connection { oauth, password_file, key_password_file, .. } = settings.connection;
+    let oauth = oauth.iter().flat_map(|oauth| [&oauth.ca_location, &oauth.client_secret_file]);
+    for path in oauth.chain([password_file, key_password_file]).flatten() {
+        rules.kept(path);
+    }
+    let once = ["ssl.keystore.location", "ssl.crl.location"].into_iter().filter_map(property);
     let traces = settings.traces.into_iter();
     let traces = traces.flat_map(|traces| {
         let client = traces.client.iter().flat_map(|(certificate, key)| [certificate.as_path(), key]);
         traces.ca.as_deref().into_iter().chain(client)
     });
-    for path in once.chain(oauth).chain(traces).chain(settings.inputs.iter().map(|path| path.as_path())) {
+    for path in once.chain(traces).chain(settings.inputs.iter().map(|path| path.as_path())) {
         rules.once(path);
     }
     rules.written(settings.termination_log);
