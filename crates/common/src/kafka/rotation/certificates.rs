@@ -114,11 +114,14 @@ impl Certificates {
                 );
             }
             OnChange::Warn(flag) => {
-                let flag = flag.map_or(String::new(), |flag| format!(", or let {flag} end it each time"));
+                let advice = flag.map_or_else(
+                    || "this run keeps what it has".to_owned(),
+                    |flag| format!("restart this program, or let {flag} end it each time"),
+                );
                 tracing::warn!(
                     event = "credentials_changed",
                     file,
-                    "{file}: replaced, and read only at a start: restart this program{flag}"
+                    "{file}: replaced, and read only at a start: {advice}"
                 );
             }
         }
