@@ -85,8 +85,7 @@ pub fn resolve(
     if let Some(username) = &args.username {
         properties.typed("sasl.username", username, "--username", true, problems);
     }
-    let [password_file, key_password_file, client_secret_file] =
-        SECRETS.map(|variable| layers.secret_file(&variable));
+    let [password_file, key_password_file, client_secret_file] = SECRETS.map(|variable| layers.secret_file(&variable));
     let oauth = login(args, properties, client_secret.map(|(secret, _)| (secret, client_secret_file)), problems);
     Connection {
         bootstrap_servers: properties.get(SERVERS).unwrap_or_default().to_owned(),

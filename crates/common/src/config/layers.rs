@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::secret::without_line_break;
 pub use super::variables::known_variables;
 use super::variables::{is_known, is_of_others, similar};
-use super::secret::without_line_break;
 use super::{Problems, Secret, env_file};
 
 /// Names the folder of the env files; the working folder by default. A variable only, as it is needed before the flags.
@@ -194,7 +194,6 @@ fn known_text(
     }
     variables
 }
-
 
 #[cfg(test)]
 mod tests {

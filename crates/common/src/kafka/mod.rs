@@ -15,6 +15,7 @@ mod nodes;
 pub mod oauth;
 mod phrases;
 pub mod promises;
+mod replaced;
 pub mod rotation;
 mod state;
 pub mod statistics;

@@ -17,7 +17,7 @@ use super::native;
 use super::nodes::Nodes;
 use super::oauth::TokenSource;
 use super::phrases::{self, About, Reading};
-use super::rotation::Found;
+use super::replaced::Replaced;
 use super::statistics::{Broker, Statistics};
 use crate::config::Properties;
 use crate::exit::Exit;
@@ -47,7 +47,7 @@ pub struct ClientState {
     pub(super) metrics: ClientMetrics,
     pub(super) tokens: Option<Arc<TokenSource>>,
     /// Credentials that were replaced.
-    pub(super) found: Found,
+    pub(super) replaced: Replaced,
     facts: OnceLock<Facts>,
     without_group: AtomicBool,
     /// The first refusal that no retry can help, as long as the work was not established.
@@ -90,7 +90,7 @@ impl ClientState {
             started: Instant::now(),
             metrics,
             tokens: tokens.map(Arc::new),
-            found: Found::default(),
+            replaced: Replaced::default(),
             facts: OnceLock::new(),
             without_group: AtomicBool::new(false),
             refused: Mutex::new(None),

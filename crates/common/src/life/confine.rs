@@ -166,3 +166,65 @@ fn say(state: &State, as_they_are: &[String]) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use std::path::{Path, PathBuf};
+
+    use testbed::mount::Mount;
+
+    use super::*;
+    use crate::config::Secret;
+    use crate::connection::Oauth;
+    use crate::kafka::fakes::properties;
+    use crate::kafka::rotation::OnChange;
+    use crate::report::Outlet;
+
+    #[test]
+    fn whatever_is_replaced_while_the_program_runs_can_be_read_again() {
+        let mounts: Vec<Mount> = (0..6).map(|_| Mount::new(&[("file", "one")]).unwrap()).collect();
+        let files: Vec<PathBuf> = mounts.iter().map(|mount| mount.path("file")).collect();
+        let text = |at: usize| files[at].to_str().unwrap();
+        let properties = properties(&[
+            ("ssl.ca.location", text(0)),
+            ("ssl.certificate.location", text(1)),
+            ("ssl.key.location", text(2)),
+        ]);
+        let connection = Connection {
+            bootstrap_servers: String::new(),
+            oauth: Some(Oauth {
+                token_url: String::new(),
+                client_id: String::new(),
+                client_secret: Secret::new("secret"),
+                client_secret_file: Some(files[3].clone()),
+                scope: None,
+                ca_location: None,
+            }),
+            password_file: Some(files[4].clone()),
+            key_password_file: Some(files[5].clone()),
+        };
+        let rules = rules(&Settings {
+            listen: Listen::Off,
+            connection: &connection,
+            properties: &properties,
+            subject: String::new(),
+            drain_timeout: Duration::ZERO,
+            stall_limit: Duration::ZERO,
+            endless: true,
+            weakened: &[],
+            termination_log: Path::new("/dev/termination-log"),
+            outlet: Outlet::TerminationLog,
+            traces: None,
+            sandbox: Sandbox::Auto,
+            on_credential_change: OnChange::End,
+            inputs: Vec::new(),
+        });
+        for file in &files {
+            // Its folder: a new version gets there only by way of it.
+            assert!(rules.read.contains(file.parent().unwrap()), "{} in {rules:?}", file.display());
+        }
+        assert!(rules.as_they_are.is_empty(), "{rules:?}");
+    }
+}

@@ -11,7 +11,9 @@ use testbed::mount::Mount;
 use testbed::process::{Program, Signal};
 
 use super::Scenario;
-use super::bench::{ARRIVAL, Bench, PASSWORD, Place, RUN, Report, USER, expect_exactly_once, finish, wait_for_messages};
+use super::bench::{
+    ARRIVAL, Bench, PASSWORD, Place, RUN, Report, USER, expect_exactly_once, finish, wait_for_messages,
+};
 use super::watch::Watch;
 use crate::consumer::{Consumer, shared};
 

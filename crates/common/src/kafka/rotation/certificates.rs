@@ -9,10 +9,11 @@ use openssl::pkey::PKey;
 use openssl::sha::sha256;
 use openssl::x509::X509;
 
+use super::OnChange;
 use super::file::{Look, Watched};
-use super::{Found, OnChange};
 use crate::config::{Properties, Secret};
 use crate::connection::Connection;
+use crate::kafka::replaced::Replaced;
 
 /// The members of a group do not end at once, but spread over this time.
 const SPREAD: Duration = Duration::from_secs(60);
@@ -77,7 +78,7 @@ impl Certificates {
     }
 
     /// Looks at each file. `true` when the next look should come soon.
-    pub fn look(&mut self, found: &Found) -> bool {
+    pub fn look(&mut self, replaced: &Replaced) -> bool {
         let looks: Vec<Look> = self.files.iter_mut().map(|(_, file)| file.look()).collect();
         // What is replaced together is one change.
         if looks.contains(&Look::Unsettled) {
@@ -95,17 +96,16 @@ impl Certificates {
             }
         }
         if !changed.is_empty() {
-            self.changed(&changed.join(", "), found);
+            self.changed(&changed.join(", "), replaced);
         }
         false
     }
 
-    fn changed(&self, file: &str, found: &Found) {
+    fn changed(&self, file: &str, replaced: &Replaced) {
         match self.on_change {
             OnChange::End => {
-                let now = Instant::now();
-                let end = *found.end.get_or_init(|| now + delay(&mut seeded()));
-                let seconds = end.saturating_duration_since(now).as_secs();
+                let end = replaced.end_after(delay(&mut seeded()));
+                let seconds = end.saturating_duration_since(Instant::now()).as_secs();
                 tracing::info!(
                     event = "credentials_changed",
                     file,

@@ -6,16 +6,15 @@
 mod certificates;
 mod file;
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::ClientConfig;
 
+use super::native;
+use super::replaced::{Password, Replaced};
 use super::state::ClientState;
-use super::{lock, native};
 use crate::config::{Properties, Secret};
 use crate::connection::Connection;
 use certificates::Certificates;
@@ -35,27 +34,12 @@ pub enum OnChange {
     Warn(Option<&'static str>),
 }
 
-/// What was found, for the loops that serve the client.
-#[derive(Default)]
-pub(super) struct Found {
-    /// Whether there is a password that was not handed over yet: read in each round of a loop, so without the lock.
-    has_password: AtomicBool,
-    /// The last one, with the user and the file that it comes from.
-    password: Mutex<Option<(String, Secret, PathBuf)>>,
-    /// When the run ends.
-    end: OnceLock<Instant>,
-}
-
 impl ClientState {
     /// Gives librdkafka a password that was found meanwhile.
     pub(super) fn hand_over_password<C: ClientContext>(&self, client: &Client<C>) {
-        let found = &self.found;
-        if !found.has_password.load(Ordering::Acquire) || !found.has_password.swap(false, Ordering::AcqRel) {
-            return;
-        }
-        let Some((user, password, path)) = lock(&found.password).clone() else { return };
+        let Some(Password { user, secret, path }) = self.replaced.news() else { return };
         let file = path.display();
-        match native::set_credentials(client, &user, &password) {
+        match native::set_credentials(client, &user, &secret) {
             Ok(()) => tracing::info!(
                 event = "credentials_changed",
                 %file,
@@ -69,15 +53,15 @@ impl ClientState {
 
     /// Lets a client that is only now made log in with the last password.
     pub(super) fn renew(&self, config: &mut ClientConfig) {
-        if let Some((_, password, _)) = &*lock(&self.found.password) {
-            config.set("sasl.password", password.expose());
+        if let Some(password) = self.replaced.password() {
+            config.set("sasl.password", password.secret.expose());
         }
     }
 
     /// Whether the time has come for the run to end, because a certificate or key was replaced: asked in each round, so without a
     /// lock.
     pub fn is_outdated(&self, now: Instant) -> bool {
-        self.found.end.get().is_some_and(|end| now >= *end)
+        self.replaced.end().is_some_and(|end| now >= end)
     }
 }
 
@@ -90,7 +74,7 @@ pub fn watch(state: &Arc<ClientState>, properties: &Properties, connection: &Con
         loop {
             std::thread::sleep(pause);
             let Some(state) = state.upgrade() else { return };
-            pause = if watch.look(&state.found) { SECOND_LOOK } else { PAUSE };
+            pause = if watch.look(&state.replaced) { SECOND_LOOK } else { PAUSE };
         }
     };
     if let Err(error) = std::thread::Builder::new().name("credentials".to_owned()).spawn(look) {
@@ -122,7 +106,7 @@ impl Watch {
     }
 
     /// Looks at each file. `true` when the next look should come soon.
-    fn look(&mut self, found: &Found) -> bool {
+    fn look(&mut self, replaced: &Replaced) -> bool {
         let mut is_unsettled = false;
         if let Some((user, file)) = &mut self.password {
             match file.look() {
@@ -130,15 +114,14 @@ impl Watch {
                 Look::Unsettled => is_unsettled = true,
                 Look::New => {
                     let path = file.path().to_owned();
-                    if let Some(password) = file.take() {
-                        *lock(&found.password) = Some((user.clone(), password.clone(), path));
-                        found.has_password.store(true, Ordering::Release);
+                    if let Some(secret) = file.take().cloned() {
+                        replaced.set_password(Password { user: user.clone(), secret, path });
                     }
                 }
             }
         }
         let certificates = self.certificates.as_mut();
-        certificates.is_some_and(|certificates| certificates.look(found)) || is_unsettled
+        certificates.is_some_and(|certificates| certificates.look(replaced)) || is_unsettled
     }
 }
 

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use testbed::mount::Mount;
@@ -23,10 +24,9 @@ fn of_password(path: &Path, password: &str) -> Watch {
     Watch::new(&properties(&set), &connection(Some(path.to_owned())), OnChange::End).unwrap()
 }
 
-/// The password that was found, once.
-fn news(found: &Found) -> Option<String> {
-    let is_new = found.has_password.swap(false, Ordering::AcqRel);
-    is_new.then(|| lock(&found.password).as_ref().unwrap().1.expose().to_owned())
+/// The password that was replaced, once.
+fn news(replaced: &Replaced) -> Option<String> {
+    replaced.news().map(|password| password.secret.expose().to_owned())
 }
 
 fn said(watch: &Watch) -> Option<&str> {
@@ -36,22 +36,22 @@ fn said(watch: &Watch) -> Option<&str> {
 #[test]
 fn a_password_that_kubernetes_swaps_is_found_and_the_same_again_is_none() {
     let mut mount = Mount::new(&[("password", "old")]).unwrap();
-    let (mut watch, found) = (of_password(&mount.path("password"), "old"), Found::default());
-    assert!(!watch.look(&found));
+    let (mut watch, replaced) = (of_password(&mount.path("password"), "old"), Replaced::default());
+    assert!(!watch.look(&replaced));
     mount.replace(&[("password", "old\n")]).unwrap();
-    assert!(!watch.look(&found), "another file with the same password, and a line break");
-    assert_eq!(news(&found), None);
+    assert!(!watch.look(&replaced), "another file with the same password, and a line break");
+    assert_eq!(news(&replaced), None);
     mount.replace(&[("password", "new\n")]).unwrap();
-    assert!(watch.look(&found), "it may be half-written");
-    assert_eq!(news(&found), None);
-    assert!(!watch.look(&found));
-    assert_eq!(news(&found).as_deref(), Some("new"));
-    assert!(!watch.look(&found));
-    assert_eq!(news(&found), None, "found once");
+    assert!(watch.look(&replaced), "it may be half-written");
+    assert_eq!(news(&replaced), None);
+    assert!(!watch.look(&replaced));
+    assert_eq!(news(&replaced).as_deref(), Some("new"));
+    assert!(!watch.look(&replaced));
+    assert_eq!(news(&replaced), None, "found once");
     mount.replace(&[("password", "old")]).unwrap();
-    assert!(watch.look(&found) && !watch.look(&found));
-    assert_eq!(news(&found).as_deref(), Some("old"), "a way back is a change too");
-    assert!(found.end.get().is_none(), "a password needs no new process");
+    assert!(watch.look(&replaced) && !watch.look(&replaced));
+    assert_eq!(news(&replaced).as_deref(), Some("old"), "a way back is a change too");
+    assert!(replaced.end().is_none(), "a password needs no new process");
 }
 
 #[test]
@@ -59,27 +59,27 @@ fn a_password_that_is_half_written_empty_or_gone_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("password");
     fs::write(&path, "old").unwrap();
-    let (mut watch, found) = (of_password(&path, "old"), Found::default());
+    let (mut watch, replaced) = (of_password(&path, "old"), Replaced::default());
     for part in ["n", "ne", ""] {
         fs::write(&path, part).unwrap();
-        assert!(watch.look(&found), "{part:?} is looked at again soon");
+        assert!(watch.look(&replaced), "{part:?} is looked at again soon");
     }
     assert_eq!(said(&watch), None, "it may be empty for a moment");
-    watch.look(&found);
+    watch.look(&replaced);
     assert_eq!(said(&watch), Some("the file is empty"));
     fs::write(&path, [0xff, 0xfe]).unwrap();
-    watch.look(&found);
-    watch.look(&found);
+    watch.look(&replaced);
+    watch.look(&replaced);
     assert_eq!(said(&watch), Some("the file is not UTF-8"));
     fs::remove_file(&path).unwrap();
-    watch.look(&found);
-    watch.look(&found);
+    watch.look(&replaced);
+    watch.look(&replaced);
     assert!(said(&watch).unwrap().starts_with("the file cannot be read: No such file"), "{:?}", said(&watch));
-    assert_eq!(news(&found), None);
+    assert_eq!(news(&replaced), None);
     fs::write(&path, "new").unwrap();
-    watch.look(&found);
-    watch.look(&found);
-    assert_eq!(news(&found).as_deref(), Some("new"));
+    watch.look(&replaced);
+    watch.look(&replaced);
+    assert_eq!(news(&replaced).as_deref(), Some("new"));
     assert_eq!(said(&watch), None);
 }
 
@@ -109,11 +109,11 @@ fn certificates_that_are_replaced_end_the_run_within_a_minute() {
     let ca = String::from_utf8(authority.certificate.to_pem().unwrap()).unwrap();
     let [(first, key), (second, other)] = [identity(&authority), identity(&authority)];
     let mut mount = Mount::new(&[("ca.crt", &ca), ("tls.crt", &first), ("tls.key", &key)]).unwrap();
-    let (mut watch, found) = (of_certificates(&mount, OnChange::End), Found::default());
-    let looks = |watch: &mut Watch| (0..3).for_each(|_| _ = watch.look(&found));
+    let (mut watch, replaced) = (of_certificates(&mount, OnChange::End), Replaced::default());
+    let looks = |watch: &mut Watch| (0..3).for_each(|_| _ = watch.look(&replaced));
     mount.replace(&[("ca.crt", &ca), ("tls.crt", &first), ("tls.key", &key)]).unwrap();
     looks(&mut watch);
-    assert!(found.end.get().is_none(), "the same again is no change");
+    assert!(replaced.end().is_none(), "the same again is no change");
     // What the next process could not start with: of another key, cut, not there.
     mount.replace(&[("ca.crt", &ca), ("tls.crt", &second), ("tls.key", &key)]).unwrap();
     looks(&mut watch);
@@ -121,15 +121,15 @@ fn certificates_that_are_replaced_end_the_run_within_a_minute() {
     looks(&mut watch);
     mount.replace::<&str>(&[]).unwrap();
     looks(&mut watch);
-    assert!(found.end.get().is_none());
+    assert!(replaced.end().is_none());
     let now = Instant::now();
     mount.replace(&[("ca.crt", &ca), ("tls.crt", &second), ("tls.key", &other)]).unwrap();
     looks(&mut watch);
-    let end = *found.end.get().unwrap();
+    let end = replaced.end().unwrap();
     assert!(end >= now && end <= Instant::now() + Duration::from_secs(60));
     mount.replace(&[("ca.crt", &ca), ("tls.crt", &first), ("tls.key", &key)]).unwrap();
     looks(&mut watch);
-    assert_eq!(found.end.get(), Some(&end), "a second change does not put the end off");
+    assert_eq!(replaced.end(), Some(end), "a second change does not put the end off");
 }
 
 #[test]
@@ -141,9 +141,9 @@ fn without_the_flag_and_without_tls_nothing_ends() {
     let mut watch = of_certificates(&mount, OnChange::Warn(Some("--flag")));
     let (second, other) = identity(&authority);
     mount.replace(&[("ca.crt", &ca), ("tls.crt", &second), ("tls.key", &other)]).unwrap();
-    let found = Found::default();
-    assert!(watch.look(&found) && !watch.look(&found));
-    assert!(found.end.get().is_none());
+    let replaced = Replaced::default();
+    assert!(watch.look(&replaced) && !watch.look(&replaced));
+    assert!(replaced.end().is_none());
     let location = mount.path("ca.crt");
     for (protocol, location) in [
         ("plaintext", location.to_str().unwrap()),
@@ -174,9 +174,8 @@ fn a_client_logs_in_with_the_new_password() {
         Program { program: "test", version: "1", librdkafka: "2".into(), features: "ssl".into(), openssl: "3" };
     let metrics = ClientMetrics::new(&mut Metrics::new("test", &program).unwrap()).unwrap();
     let state = Arc::new(ClientState::new("topic t".to_owned(), metrics, None));
-    let client = || -> BaseConsumer<SharedContext> {
-        create(&set, SharedContext::new(Arc::clone(&state), ())).unwrap()
-    };
+    let client =
+        || -> BaseConsumer<SharedContext> { create(&set, SharedContext::new(Arc::clone(&state), ())).unwrap() };
     let ask = |consumer: &BaseConsumer<SharedContext>| {
         let _ = consumer.poll(Duration::ZERO);
         state.tend(consumer.client());
