@@ -157,6 +157,11 @@ pub struct RunArgs {
     #[command(flatten)]
     pub connection: ConnectionArgs,
 
+    /// End with exit code 0, at a random moment within 60s, when the file of a certificate, key or authority is replaced: these are
+    /// read only at a start. For an endless consumer that is started again by others
+    #[arg(long, env = "CONSUMER_EXIT_ON_CREDENTIAL_CHANGE", value_parser = BoolishValueParser::new(), help_heading = "Connection")]
+    pub exit_on_credential_change: bool,
+
     /// File to write the report to, if it exists: Kubernetes shows it in the pod's status
     #[arg(
         long,

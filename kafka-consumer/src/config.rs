@@ -11,6 +11,7 @@ use common::config::{Layers, Problems, Properties};
 use common::connection::{self, Connection};
 use common::kafka::native::Isolation as Level;
 use common::kafka::promises::{self, Weakness};
+use common::kafka::rotation::OnChange;
 use common::kafka::{self, defaults};
 use common::telemetry;
 use consume::{FIXED, Reset, Settings, Subscription};
@@ -20,6 +21,8 @@ use crate::record_log::{self, FieldPath, MIN_LINE_BYTES};
 
 /// Given partitions are read without a group, but librdkafka's consumer wants a name for one.
 pub(crate) const NO_GROUP: &str = "kafka-consumer-without-group";
+/// What lets a consumer end when a certificate was replaced.
+const EXIT_FLAG: &str = "--exit-on-credential-change (CONSUMER_EXIT_ON_CREDENTIAL_CHANGE)";
 /// What KIP-848 leaves to the broker: librdkafka refuses a client that sets one of these.
 const BROKER_SIDE: [&str; 4] =
     ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type"];
@@ -40,6 +43,8 @@ pub struct Config {
     pub connection: Connection,
     /// Which settings weaken what the program promises by default.
     pub weakened: Vec<Weakness>,
+    /// What is done about a certificate or key that was replaced.
+    pub on_credential_change: OnChange,
     /// Traces, if there are any.
     pub traces: Option<telemetry::Settings>,
     /// How far the process confines itself.
@@ -82,6 +87,12 @@ impl Config {
             properties,
         };
         Self {
+            on_credential_change: match (run.is_one_shot(), args.exit_on_credential_change) {
+                // It has work to do, and an end of its own.
+                (true, _) => OnChange::Warn(None),
+                (false, true) => OnChange::End,
+                (false, false) => OnChange::Warn(Some(EXIT_FLAG)),
+            },
             run,
             log: record_log(args, problems),
             max_poll_interval: Duration::from_millis(max_poll_interval),

@@ -23,6 +23,7 @@ use common::args::{Given, Listen, LogArgs};
 use common::config::{Layers, Problems};
 use common::health::Health;
 use common::kafka::ClientState;
+use common::kafka::rotation::OnChange;
 use common::life::{self, Finish, Job, Parts, Registered, Settings};
 use common::metrics::Program;
 use common::report::Outlet;
@@ -114,6 +115,7 @@ impl life::Program for Consumer {
             termination_log: &config.termination_log,
             traces: config.traces.as_ref(),
             sandbox: config.sandbox,
+            on_credential_change: config.on_credential_change,
             inputs: Vec::new(),
             outlet: if config.run.is_one_shot() { Outlet::Stderr } else { Outlet::TerminationLog },
         }
@@ -162,6 +164,7 @@ fn of_audit(config: &audit::Config) -> Settings<'_> {
         weakened: &config.weakened,
         termination_log: &config.termination_log,
         sandbox: config.sandbox,
+        on_credential_change: OnChange::Warn(None),
         // The reports are read with the settings.
         inputs: Vec::new(),
         traces: None,

@@ -28,6 +28,7 @@ use common::args::{Given, LogArgs};
 use common::config::{Layers, Problems, SecretVariable};
 use common::health::Health;
 use common::kafka::ClientState;
+use common::kafka::rotation::OnChange;
 use common::life::{self, Finish, Job, Parts, Registered, Settings};
 use common::metrics::Program;
 use common::report::Outlet;
@@ -99,6 +100,8 @@ impl life::Program for Producer {
             // A dry run sends nothing, so there is nothing to trace.
             traces: config.traces.as_ref().filter(|_| !config.dry_run),
             sandbox: config.sandbox,
+            // It has an end of its own.
+            on_credential_change: OnChange::Warn(None),
             inputs: config.spec.files(),
         }
     }

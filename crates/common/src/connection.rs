@@ -1,5 +1,7 @@
 //! The rules of a connection: which settings need which, and the librdkafka properties they become.
 
+use std::path::PathBuf;
+
 use crate::args::{ConnectionArgs, Given, SECRETS, SaslMechanism};
 use crate::config::properties::SERVERS;
 use crate::config::{Layers, Problems, Properties, Secret, address};
@@ -11,6 +13,10 @@ pub struct Connection {
     pub bootstrap_servers: String,
     /// How tokens are fetched, for OAUTHBEARER.
     pub oauth: Option<Oauth>,
+    /// The file that the password of PLAIN or SCRAM comes from.
+    pub password_file: Option<PathBuf>,
+    /// The file that the password of the client certificate's key comes from.
+    pub key_password_file: Option<PathBuf>,
 }
 
 /// A client of a token endpoint, for the client credentials grant.
@@ -22,10 +28,12 @@ pub struct Oauth {
     pub client_id: String,
     /// The client's secret.
     pub client_secret: Secret,
+    /// The file that it comes from.
+    pub client_secret_file: Option<PathBuf>,
     /// What to ask for.
     pub scope: Option<String>,
     /// PEM file of certificate authorities to trust, if not the system's.
-    pub ca_location: Option<std::path::PathBuf>,
+    pub ca_location: Option<PathBuf>,
 }
 
 /// Checks the connection settings and puts them into `properties`, raw ones included.
@@ -77,15 +85,28 @@ pub fn resolve(
     if let Some(username) = &args.username {
         properties.typed("sasl.username", username, "--username", true, problems);
     }
-    let oauth = login(args, properties, client_secret.map(|(secret, _)| secret), problems);
-    Connection { bootstrap_servers: properties.get(SERVERS).unwrap_or_default().to_owned(), oauth }
+    let [password_file, key_password_file, client_secret_file] = SECRETS.map(|variable| layers.secret_file(&variable));
+    let oauth = login(args, properties, client_secret.map(|(secret, _)| (secret, client_secret_file)), problems);
+    Connection {
+        bootstrap_servers: properties.get(SERVERS).unwrap_or_default().to_owned(),
+        oauth,
+        password_file: password_file.filter(|_| logs_in_by_password(properties)),
+        key_password_file,
+    }
+}
+
+/// Whether a user and a password log in.
+fn logs_in_by_password(properties: &Properties) -> bool {
+    let lower = |key: &str| properties.get(key).unwrap_or_default().to_ascii_lowercase();
+    let mechanism = lower("sasl.mechanism");
+    lower("security.protocol").starts_with("sasl_") && (mechanism == "plain" || mechanism.starts_with("scram-"))
 }
 
 /// The rules between protocol, mechanism and credentials.
 fn login(
     args: &ConnectionArgs,
     properties: &mut Properties,
-    client_secret: Option<Secret>,
+    client_secret: Option<(Secret, Option<PathBuf>)>,
     problems: &mut Problems,
 ) -> Option<Oauth> {
     // A raw `security.protocol` or `sasl.mechanism` counts as much as the typed one.
@@ -125,7 +146,11 @@ fn login(
     None
 }
 
-fn oauth(args: &ConnectionArgs, client_secret: Option<Secret>, problems: &mut Problems) -> Option<Oauth> {
+fn oauth(
+    args: &ConnectionArgs,
+    client_secret: Option<(Secret, Option<PathBuf>)>,
+    problems: &mut Problems,
+) -> Option<Oauth> {
     let mechanism = SaslMechanism::Oauthbearer.name();
     let mut need = |present: bool, setting: &str| {
         if !present {
@@ -140,10 +165,12 @@ fn oauth(args: &ConnectionArgs, client_secret: Option<Secret>, problems: &mut Pr
     {
         problems.add(format!("--oauth-token-url (KAFKA_OAUTH_TOKEN_URL): {problem}"));
     }
+    let (client_secret, client_secret_file) = client_secret?;
     Some(Oauth {
         token_url: args.oauth_token_url.clone()?,
         client_id: args.oauth_client_id.clone()?,
-        client_secret: client_secret?,
+        client_secret,
+        client_secret_file,
         scope: args.oauth_scope.clone(),
         ca_location: args.ssl_ca_location.clone(),
     })

@@ -24,11 +24,11 @@ impl<S: Sink> Poller<'_, S> {
         self.tell_commit();
         let has_left = self.group.leave(deadline.instant(), || self.deps.health.progress());
         match end {
-            End::Done | End::Signal(_) if !is_committed => End::Failed(Verdict::new(
+            End::Done | End::Signal(_) | End::Outdated if !is_committed => End::Failed(Verdict::new(
                 Exit::Incomplete,
                 "the last offsets could not be committed: their records will be read again",
             )),
-            End::Done | End::Signal(_) if !has_left => End::Failed(Verdict::new(
+            End::Done | End::Signal(_) | End::Outdated if !has_left => End::Failed(Verdict::new(
                 Exit::Incomplete,
                 "could not leave the group in time: its other members wait for the session timeout",
             )),

@@ -35,6 +35,8 @@ pub(crate) enum End {
     Done,
     /// A signal.
     Signal(Signal),
+    /// A certificate or key was replaced: the next member reads it.
+    Outdated,
     /// Nobody wants any more records.
     Closed,
     /// It cannot go on.
@@ -76,7 +78,7 @@ impl<'a, S: Sink> Poller<'a, S> {
         };
         let end = self.finish(end);
         match end {
-            End::Done | End::Closed => Verdict::ok(),
+            End::Done | End::Outdated | End::Closed => Verdict::ok(),
             End::Signal(signal) if self.limits.is_one_shot() => {
                 let share = self.limits.share(self.deps.tally.counts().records);
                 Verdict::new(signal.exit(), format!("{}: {share}", signal.name()))

@@ -22,6 +22,9 @@ impl<S: Sink> Poller<'_, S> {
         if let Some(verdict) = self.deps.client.refused() {
             return Err(End::Failed(verdict));
         }
+        if self.deps.client.is_outdated(now) {
+            return Err(End::Outdated);
+        }
         // A write tells by itself.
         if is_dry && self.sink.is_closed() {
             return Err(End::Closed);

@@ -8,6 +8,7 @@
 //! | [`records`] | records put into and read out of a topic by a plain client |
 //! | [`dns`] | a name server that answers, denies, or is too long for UDP |
 //! | [`http`] | one GET on loopback, for `/metrics`, `/livez` and `/readyz`; reading a request |
+//! | [`mount`] | files that are replaced at once, as Kubernetes mounts a Secret |
 //! | [`otlp`] | a receiver of the spans that a program exports |
 //! | [`pipes`] | pipes that are full, named pipes |
 //! | [`ports`] | ports that are free |
@@ -27,6 +28,7 @@ pub mod apache;
 pub mod dns;
 pub mod http;
 pub mod mock;
+pub mod mount;
 pub mod otlp;
 pub mod pipes;
 pub mod ports;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::secret::without_line_break;
 pub use super::variables::known_variables;
 use super::variables::{is_known, is_of_others, similar};
 use super::{Problems, Secret, env_file};
@@ -14,8 +15,6 @@ pub const ENV_DIR: &str = "ENV_DIR";
 pub const ENV_FILES: [&str; 2] = [".env.secret", ".env.shared"];
 /// Variables that mean the same setting: a short name and Kafka's usual one.
 pub const ALIASES: [(&str, &str); 1] = [("KAFKA_BOOTSTRAP_SERVER", "KAFKA_BOOTSTRAP_SERVERS")];
-/// A mounted secret is at most this long; anything longer is the wrong file.
-const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,13 +129,20 @@ impl Layers {
         if name == variable.name {
             return Some((Secret::new(value), format!("{name}, {origin}")));
         }
-        match secret_file(Path::new(&value)) {
+        match Secret::from_file(Path::new(&value)) {
             Ok(secret) => Some((secret, format!("{name}={value}, {origin}"))),
             Err(error) => {
                 problems.add(format!("{name}={value} ({origin}): {error}"));
                 None
             }
         }
+    }
+
+    /// The file that a secret comes from, where it comes from one.
+    pub fn secret_file(&self, variable: &SecretVariable) -> Option<PathBuf> {
+        // What is wrong is said by `secret`.
+        let (name, value, _) = self.either(variable.name, variable.file, &mut Problems::new())?;
+        (name == variable.file).then(|| PathBuf::from(value))
     }
 
     /// The strongest value of a variable, or of its alias, with the name that says it.
@@ -189,24 +195,6 @@ fn known_text(
     variables
 }
 
-fn without_line_break(text: &str) -> &str {
-    text.trim_end_matches(['\r', '\n'])
-}
-
-/// A secret from a mounted file, without the line break that editors and `kubectl create secret` leave at its end.
-fn secret_file(path: &Path) -> Result<Secret, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| format!("the file cannot be read: {error}"))?;
-    if metadata.len() > MAX_SECRET_BYTES {
-        return Err(format!("the file has {} bytes, a secret has at most {MAX_SECRET_BYTES}", metadata.len()));
-    }
-    let bytes = std::fs::read(path).map_err(|error| format!("the file cannot be read: {error}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
-    match without_line_break(&text) {
-        "" => Err("the file is empty".to_owned()),
-        secret => Ok(Secret::new(secret)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
@@ -254,6 +242,8 @@ mod tests {
         let mut problems = Problems::new();
         let from_file = layers(&[("KAFKA_PASSWORD_FILE", path.to_str().unwrap())], &[]);
         assert_eq!(from_file.secret(&PASSWORD, &mut problems).unwrap().0.expose(), "hunter2");
+        assert_eq!(from_file.secret_file(&PASSWORD), Some(path));
+        assert_eq!(layers(&[("KAFKA_PASSWORD", "x1")], &[("KAFKA_PASSWORD_FILE", "y")]).secret_file(&PASSWORD), None);
         let missing = layers(&[("KAFKA_PASSWORD_FILE", "/nowhere/password")], &[]);
         assert!(missing.secret(&PASSWORD, &mut problems).is_none());
         let both = layers(&[("KAFKA_PASSWORD", "x1"), ("KAFKA_PASSWORD_FILE", "y")], &[]);

@@ -1,6 +1,7 @@
 //! Values that are never printed.
 
 use std::fmt;
+use std::path::Path;
 
 /// A password, a key, a client secret. Its `Debug` and `Display` print `[redacted]`.
 #[derive(Clone, PartialEq, Eq)]
@@ -9,10 +10,30 @@ pub struct Secret(String);
 /// What stands for a secret wherever one would be printed.
 pub const REDACTED: &str = "[redacted]";
 
+/// A secret's file is at most this long; anything longer is the wrong file.
+const MAX_BYTES: u64 = 64 * 1024;
+
 impl Secret {
     /// Wraps a value that must not be printed.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
+    }
+
+    /// A secret from a file, without the line break that editors and `kubectl create secret` leave at its end.
+    ///
+    /// # Errors
+    /// Why the file holds no secret; never what it holds.
+    pub fn from_file(path: &Path) -> Result<Self, String> {
+        let metadata = std::fs::metadata(path).map_err(|error| format!("the file cannot be read: {error}"))?;
+        if metadata.len() > MAX_BYTES {
+            return Err(format!("the file has {} bytes, a secret has at most {MAX_BYTES}", metadata.len()));
+        }
+        let bytes = std::fs::read(path).map_err(|error| format!("the file cannot be read: {error}"))?;
+        let text = String::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
+        match without_line_break(&text) {
+            "" => Err("the file is empty".to_owned()),
+            secret => Ok(Self::new(secret)),
+        }
     }
 
     /// The value itself, for handing to the library that needs it, and for nothing else.
@@ -31,6 +52,11 @@ impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(REDACTED)
     }
+}
+
+/// A text without the line breaks at its end.
+pub(super) fn without_line_break(text: &str) -> &str {
+    text.trim_end_matches(['\r', '\n'])
 }
 
 /// Whether a property's value must never be printed.

@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -103,7 +103,24 @@ impl Fake {
         Self::new(move |mut stream| {
             let Ok(own) = stream.local_addr() else { return };
             let metadata = || metadata(own, is_fenced.load(Ordering::Relaxed));
-            while answer_any(&mut stream, 0, &[], &metadata).is_some() {}
+            let manners = Manners { error: 0, mechanisms: &[], metadata: &metadata, password: &|| None };
+            while answer_any(&mut stream, &manners).is_some() {}
+        })
+    }
+
+    /// A broker of id 1 with a topic `t` that takes this password by PLAIN, from any user, and each connection for one request
+    /// behind the login: so that a client logs in again and again.
+    pub fn plain(password: &Arc<Mutex<String>>) -> Self {
+        let password = Arc::clone(password);
+        Self::new(move |mut stream| {
+            let Ok(own) = stream.local_addr() else { return };
+            let manners = Manners {
+                error: 0,
+                mechanisms: &["PLAIN"],
+                metadata: &|| metadata(own, false),
+                password: &|| Some(password.lock().unwrap().clone()),
+            };
+            while answer_any(&mut stream, &manners).is_some_and(|key| key != METADATA) {}
         })
     }
 
@@ -128,8 +145,21 @@ impl Drop for Fake {
 }
 
 fn answer_request(stream: &mut TcpStream, error: i16, mechanisms: &[&str]) -> Option<()> {
-    answer_any(stream, error, mechanisms, &Vec::new)
+    answer_any(stream, &Manners { error, mechanisms, metadata: &Vec::new, password: &|| None }).map(drop)
 }
+
+/// What a broker answers.
+struct Manners<'a> {
+    /// To SaslHandshake, with these mechanisms.
+    error: i16,
+    mechanisms: &'a [&'a str],
+    /// The body about metadata; empty for a broker that hangs up.
+    metadata: &'a dyn Fn() -> Vec<u8>,
+    /// The password of all users; `None` for a broker that hangs up.
+    password: &'a dyn Fn() -> Option<String>,
+}
+
+const METADATA: i16 = 3;
 
 /// The body of an answer about metadata, version 4: this broker, unless it is fenced, and a topic `t` of one partition.
 fn metadata(broker: SocketAddr, is_fenced: bool) -> Vec<u8> {
@@ -160,11 +190,14 @@ fn metadata(broker: SocketAddr, is_fenced: bool) -> Vec<u8> {
     body
 }
 
-fn answer_any(stream: &mut TcpStream, error: i16, mechanisms: &[&str], metadata: &dyn Fn() -> Vec<u8>) -> Option<()> {
-    const METADATA: i16 = 3;
+/// Answers one request; which one.
+fn answer_any(stream: &mut TcpStream, manners: &Manners<'_>) -> Option<i16> {
+    let Manners { error, mechanisms, metadata, password } = *manners;
     const API_VERSIONS: i16 = 18;
     const SASL_HANDSHAKE: i16 = 17;
+    const SASL_AUTHENTICATE: i16 = 36;
     const UNSUPPORTED_VERSION: i16 = 35;
+    const SASL_AUTHENTICATION_FAILED: i16 = 58;
     /// Key, lowest and highest version.
     const KNOWN: [[i16; 3]; 4] = [[18, 0, 0], [17, 0, 1], [36, 0, 1], [3, 0, 4]];
     let mut size = [0; 4];
@@ -189,6 +222,17 @@ fn answer_any(stream: &mut TcpStream, error: i16, mechanisms: &[&str], metadata:
                 body.extend(mechanism.as_bytes());
             }
         }
+        SASL_AUTHENTICATE => {
+            // It ends with user and password, each behind a zero.
+            let is_right = request.rsplit(|byte| *byte == 0).next() == Some(password()?.as_bytes());
+            let code = if is_right { 0 } else { SASL_AUTHENTICATION_FAILED };
+            body.extend(code.to_be_bytes());
+            body.extend((-1_i16).to_be_bytes()); // no message
+            body.extend(0_i32.to_be_bytes()); // no further bytes
+            if version > 0 {
+                body.extend(0_i64.to_be_bytes()); // for ever
+            }
+        }
         METADATA => match metadata() {
             none if none.is_empty() => return None,
             known => body.extend(known),
@@ -196,7 +240,8 @@ fn answer_any(stream: &mut TcpStream, error: i16, mechanisms: &[&str], metadata:
         _ => return None,
     }
     stream.write_all(&(body.len() as i32).to_be_bytes()).ok()?;
-    stream.write_all(&body).ok()
+    stream.write_all(&body).ok()?;
+    Some(key)
 }
 
 /// A certificate and its key.

@@ -15,6 +15,8 @@ mod nodes;
 pub mod oauth;
 mod phrases;
 pub mod promises;
+mod replaced;
+pub mod rotation;
 mod state;
 pub mod statistics;
 pub mod topic;
@@ -58,7 +60,9 @@ pub fn create<H: context::Handler, T: FromClientConfigAndContext<Context<H>>>(
     context: Context<H>,
 ) -> Result<T, Verdict> {
     context.client.configured(properties);
-    client_config(properties).create_with_context(context).map_err(|error| error::creation(&error))
+    let mut config = client_config(properties);
+    context.client.renew(&mut config);
+    config.create_with_context(context).map_err(|error| error::creation(&error))
 }
 
 /// Lets librdkafka check each property alone, so that all its objections are known at once and before any broker is

@@ -11,6 +11,7 @@ use rdkafka::client::OAuthToken;
 use serde::Deserialize;
 use ureq::tls::{TlsConfig, TlsProvider};
 
+use crate::config::Secret;
 use crate::connection::Oauth;
 use crate::text::percent_encoded;
 use crate::tls;
@@ -70,6 +71,10 @@ struct State {
     /// Why the last attempt failed; `None` after one that did not.
     failure: Option<TokenError>,
     is_fetching: bool,
+    /// The client's secret, once its file held another one than at the start.
+    secret: Option<Secret>,
+    /// Why the file with the secret is of no use.
+    secret_failure: Option<String>,
 }
 
 /// A token and its time.
@@ -163,6 +168,26 @@ impl TokenSource {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The client's secret, as its file has it now; the last good one where the file has none.
+    fn secret(&self) -> Secret {
+        let mut state = self.state();
+        let last = state.secret.clone().unwrap_or_else(|| self.oauth.client_secret.clone());
+        let Some(path) = &self.oauth.client_secret_file else { return last };
+        drop(state);
+        // Without the lock: the loop asks for a token under it, and a file on a network may hang.
+        let read = Secret::from_file(path);
+        state = self.state();
+        let (file, failure) = (path.display(), read.as_ref().err().cloned());
+        if let Some(reason) = failure.as_ref().filter(|_| state.secret_failure != failure) {
+            tracing::warn!(event = "credentials_unusable", %file, "{file}: {reason}; what was read before stays in use");
+        }
+        state.secret_failure = failure;
+        let Some(secret) = read.ok().filter(|secret| *secret != last) else { return last };
+        tracing::info!(event = "credentials_changed", %file, "{file}: a new client secret, used for tokens from now on");
+        state.secret = Some(secret.clone());
+        secret
+    }
+
     fn fetch(&self) -> Result<(OAuthToken, Duration), TokenError> {
         let url = &self.oauth.token_url;
         let mut form = vec![("grant_type", "client_credentials")];
@@ -170,7 +195,7 @@ impl TokenSource {
             form.push(("scope", scope));
         }
         // Credentials of the Basic scheme are form-encoded first (RFC 6749, section 2.3.1).
-        let secret = percent_encoded(self.oauth.client_secret.expose());
+        let secret = percent_encoded(self.secret().expose());
         let credentials = format!("{}:{secret}", percent_encoded(&self.oauth.client_id));
         let authorization = format!("Basic {}", base64::Engine::encode(&base64::prelude::BASE64_STANDARD, credentials));
         let mut response = self

@@ -17,6 +17,7 @@ use super::native;
 use super::nodes::Nodes;
 use super::oauth::TokenSource;
 use super::phrases::{self, About, Reading};
+use super::replaced::Replaced;
 use super::statistics::{Broker, Statistics};
 use crate::config::Properties;
 use crate::exit::Exit;
@@ -45,6 +46,8 @@ pub struct ClientState {
     started: Instant,
     pub(super) metrics: ClientMetrics,
     pub(super) tokens: Option<Arc<TokenSource>>,
+    /// Credentials that were replaced.
+    pub(super) replaced: Replaced,
     facts: OnceLock<Facts>,
     without_group: AtomicBool,
     /// The first refusal that no retry can help, as long as the work was not established.
@@ -87,6 +90,7 @@ impl ClientState {
             started: Instant::now(),
             metrics,
             tokens: tokens.map(Arc::new),
+            replaced: Replaced::default(),
             facts: OnceLock::new(),
             without_group: AtomicBool::new(false),
             refused: Mutex::new(None),
@@ -398,10 +402,12 @@ impl ClientState {
         Some(statistics)
     }
 
-    /// Does for the client what the callbacks could not: a token that has come is handed over, and a client without any address
-    /// gets the first ones again. To be called in each round of a loop that serves this client; mostly it costs two atomic loads.
+    /// Does for the client what the callbacks could not: a token that has come and a password that was replaced are handed over,
+    /// and a client without any address gets the first ones again. To be called in each round of a loop that serves this client;
+    /// mostly it costs three atomic loads.
     pub fn tend<C: ClientContext>(&self, client: &Client<C>) {
         self.hand_over_token(client);
+        self.hand_over_password(client);
         // librdkafka drops each node that an answer does not name, and a broker that is fenced (its controller has not heard of
         // it for a while, as after a pause of the whole machine) names none, not even itself. Then nobody is left to ask.
         // librdkafka starts over when the last connection goes down, but an answer that arrives just then calls that off, and for

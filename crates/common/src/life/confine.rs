@@ -12,6 +12,7 @@ use crate::admin;
 use crate::args::Listen;
 use crate::args::sandbox::Sandbox;
 use crate::config::Problems;
+use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::logging::Lines;
 use crate::sandbox::{self, Prepared, Rules, State};
@@ -116,20 +117,25 @@ impl Plan {
 fn rules(settings: &Settings<'_>) -> Rules {
     let mut rules = Rules::of_every_run();
     let property = |key: &str| settings.properties.get(key).map(std::path::Path::new);
-    // `probe` is librdkafka's word for the system's authorities. When these end is looked at for as long as the process lives.
-    for key in ["ssl.ca.location", "ssl.certificate.location"] {
+    // `probe` is librdkafka's word for the system's authorities. When these end, and whether they are replaced, is looked at for as
+    // long as the process lives.
+    for key in ["ssl.ca.location", "ssl.certificate.location", "ssl.key.location"] {
         if let Some(path) = property(key).filter(|path| *path != "probe") {
             rules.kept(path);
         }
     }
-    let once = ["ssl.key.location", "ssl.keystore.location", "ssl.crl.location"].into_iter().filter_map(property);
-    let oauth = settings.connection.oauth.as_ref().and_then(|oauth| oauth.ca_location.as_deref());
+    let Connection { oauth, password_file, key_password_file, .. } = settings.connection;
+    let oauth = oauth.iter().flat_map(|oauth| [&oauth.ca_location, &oauth.client_secret_file]);
+    for path in oauth.chain([password_file, key_password_file]).flatten() {
+        rules.kept(path);
+    }
+    let once = ["ssl.keystore.location", "ssl.crl.location"].into_iter().filter_map(property);
     let traces = settings.traces.into_iter();
     let traces = traces.flat_map(|traces| {
         let client = traces.client.iter().flat_map(|(certificate, key)| [certificate.as_path(), key]);
         traces.ca.as_deref().into_iter().chain(client)
     });
-    for path in once.chain(oauth).chain(traces).chain(settings.inputs.iter().map(|path| path.as_path())) {
+    for path in once.chain(traces).chain(settings.inputs.iter().map(|path| path.as_path())) {
         rules.once(path);
     }
     rules.written(settings.termination_log);
@@ -158,5 +164,67 @@ fn say(state: &State, as_they_are: &[String]) {
             event = "confined_file",
             "{path}: cannot be read again once another file has taken its place: {OWN_FOLDER}"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use std::path::{Path, PathBuf};
+
+    use testbed::mount::Mount;
+
+    use super::*;
+    use crate::config::Secret;
+    use crate::connection::Oauth;
+    use crate::kafka::fakes::properties;
+    use crate::kafka::rotation::OnChange;
+    use crate::report::Outlet;
+
+    #[test]
+    fn whatever_is_replaced_while_the_program_runs_can_be_read_again() {
+        let mounts: Vec<Mount> = (0..6).map(|_| Mount::new(&[("file", "one")]).unwrap()).collect();
+        let files: Vec<PathBuf> = mounts.iter().map(|mount| mount.path("file")).collect();
+        let text = |at: usize| files[at].to_str().unwrap();
+        let properties = properties(&[
+            ("ssl.ca.location", text(0)),
+            ("ssl.certificate.location", text(1)),
+            ("ssl.key.location", text(2)),
+        ]);
+        let connection = Connection {
+            bootstrap_servers: String::new(),
+            oauth: Some(Oauth {
+                token_url: String::new(),
+                client_id: String::new(),
+                client_secret: Secret::new("secret"),
+                client_secret_file: Some(files[3].clone()),
+                scope: None,
+                ca_location: None,
+            }),
+            password_file: Some(files[4].clone()),
+            key_password_file: Some(files[5].clone()),
+        };
+        let rules = rules(&Settings {
+            listen: Listen::Off,
+            connection: &connection,
+            properties: &properties,
+            subject: String::new(),
+            drain_timeout: Duration::ZERO,
+            stall_limit: Duration::ZERO,
+            endless: true,
+            weakened: &[],
+            termination_log: Path::new("/dev/termination-log"),
+            outlet: Outlet::TerminationLog,
+            traces: None,
+            sandbox: Sandbox::Auto,
+            on_credential_change: OnChange::End,
+            inputs: Vec::new(),
+        });
+        for file in &files {
+            // Its folder: a new version gets there only by way of it.
+            assert!(rules.read.contains(file.parent().unwrap()), "{} in {rules:?}", file.display());
+        }
+        assert!(rules.as_they_are.is_empty(), "{rules:?}");
     }
 }

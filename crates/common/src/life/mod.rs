@@ -35,6 +35,7 @@ use crate::exit::Exit;
 use crate::health::Health;
 use crate::kafka::ClientState;
 use crate::kafka::promises::Weakness;
+use crate::kafka::rotation::OnChange;
 use crate::metrics::{self, ClientMetrics, HttpMetrics, LogMetrics, Metrics};
 use crate::report::{Outlet, Report};
 use crate::shutdown::Shutdown;
@@ -119,6 +120,8 @@ pub struct Settings<'a> {
     pub traces: Option<&'a telemetry::Settings>,
     /// How far the process confines itself.
     pub sandbox: Sandbox,
+    /// What is done about a certificate or key that was replaced.
+    pub on_credential_change: OnChange,
     /// Files that the work opens by itself.
     pub inputs: Vec<PathBuf>,
 }

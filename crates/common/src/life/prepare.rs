@@ -20,7 +20,7 @@ use crate::health::Health;
 use crate::kafka::expiry;
 use crate::kafka::oauth::TokenSource;
 use crate::kafka::promises::{self, Weakness};
-use crate::kafka::{self, ClientState};
+use crate::kafka::{self, ClientState, rotation};
 use crate::logging::{self, Lines};
 use crate::metrics::ClientMetrics;
 use crate::shutdown::{Shutdown, Signal};
@@ -154,6 +154,7 @@ fn assemble<P: Program>(
         termination_log,
         outlet,
         traces,
+        on_credential_change,
         ..
     } = P::settings(&config);
     let tracer = traces.cloned().map(|traces| Tracer::start(traces, P::VERSION, &spans)).transpose()?;
@@ -162,6 +163,7 @@ fn assemble<P: Program>(
         .map(|listener| (listener, Admin { page: metrics.page(), http, health: health.clone(), program: what_runs }));
     expiry::watch(properties, client.certificate_expiry.clone());
     let client = client_state(subject, client, connection.oauth.clone())?;
+    rotation::watch(&client, properties, connection, on_credential_change);
     let mut surroundings = Surroundings {
         admin,
         health: health.clone(),

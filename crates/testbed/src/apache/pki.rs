@@ -47,8 +47,8 @@ impl Pki {
         let name = "/CN=testbed authority";
         let certificate = ["-x509", "-days", DAYS, "-extensions", "authority", "-out", "ca.pem"];
         pki.openssl(&[&new_key("ca.key", name)[..], &certificate].concat())?;
-        pki.sign("server", "localhost")?;
-        pki.sign("client", "client")?;
+        pki.sign("server", "server", "localhost")?;
+        pki.sign("client", "client", "client")?;
         // Kafka reads key and certificate from one file.
         let store = [fs::read(pki.path("server.key"))?, fs::read(pki.path("server.pem"))?].concat();
         fs::write(pki.server_store(), store)?;
@@ -87,13 +87,19 @@ impl Pki {
         Ok(self.path("client.encrypted.key"))
     }
 
+    /// Another certificate for the client `client`, and its new key. `name` is that of the files.
+    pub fn another_client(&self, name: &str) -> Result<(PathBuf, PathBuf)> {
+        self.sign(name, "client", "client")?;
+        Ok((self.path(&format!("{name}.pem")), self.path(&format!("{name}.key"))))
+    }
+
     /// The brokers' key and certificate in one file.
     pub(super) fn server_store(&self) -> PathBuf {
         self.path("server.store.pem")
     }
 
-    fn sign(&self, kind: &str, common_name: &str) -> Result<()> {
-        let (key, request, signed) = (format!("{kind}.key"), format!("{kind}.csr"), format!("{kind}.pem"));
+    fn sign(&self, file: &str, kind: &str, common_name: &str) -> Result<()> {
+        let (key, request, signed) = (format!("{file}.key"), format!("{file}.csr"), format!("{file}.pem"));
         self.openssl(&[&new_key(&key, &format!("/CN={common_name}"))[..], &["-out", &request]].concat())?;
         self.openssl(
             &[

@@ -6,6 +6,7 @@ mod bench;
 mod broker_faults;
 mod cluster;
 mod collector;
+mod credentials;
 mod damage;
 mod delivery;
 mod ends;
@@ -96,7 +97,7 @@ const SANDBOX: &str = "KAFKA_CLIENT_SANDBOX";
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 21] = [
+const SCENARIOS: [&[Scenario]; 22] = [
     &namespaces::SCENARIOS,
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
@@ -118,6 +119,7 @@ const SCENARIOS: [&[Scenario]; 21] = [
     &sasl::SCENARIOS,
     &oauth::SCENARIOS,
     &tls::SCENARIOS,
+    &credentials::SCENARIOS,
 ];
 
 /// Replaces members of the build before, and says what was seen.

@@ -34,6 +34,7 @@ fn state(endpoint: &Fake) -> Arc<ClientState> {
         token_url: format!("http://{}/token", endpoint.address()),
         client_id: "client".to_owned(),
         client_secret: Secret::new("secret".to_owned()),
+        client_secret_file: None,
         scope: None,
         ca_location: None,
     });

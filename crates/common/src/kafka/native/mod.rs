@@ -9,6 +9,7 @@ mod ask;
 mod brokers;
 mod codes;
 mod commit;
+mod credentials;
 mod delivery;
 mod member;
 mod memory;
@@ -28,6 +29,7 @@ pub use codes::delivery_error;
 #[cfg(test)]
 pub(crate) use codes::described_codes;
 pub use commit::Commits;
+pub use credentials::set_credentials;
 pub use delivery::was_attempted;
 pub use member::generation;
 pub use memory::release_memory;
