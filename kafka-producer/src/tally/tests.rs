@@ -27,6 +27,7 @@ fn it_adds_up_at_every_moment() {
         tally.hand_over();
     }
     assert_adds_up(&tally, [6, 0, 0, 2, 4]);
+    assert_eq!(tally.in_flight(), 4);
     tally.delivered(10, Duration::from_millis(1), Instant::now());
     tally.undelivered(RDKafkaErrorCode::PurgeQueue, false, "test", 0);
     tally.undelivered(RDKafkaErrorCode::PurgeInflight, true, "test", 0);
