@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use common::kafka::error::{Class, Number, class, name, of_message, with_hint};
+use common::kafka::error::{Class, Number, Right, class, name, of_message, with_hint_of};
 use common::text::grouped;
 use common::verdict::Verdict;
 use hdrhistogram::Histogram;
@@ -359,7 +359,7 @@ impl Tally {
             return;
         }
         let place = if partition < 0 { topic.to_owned() } else { format!("{topic} partition {partition}") };
-        let failure = Verdict::new(Exit::Refused, with_hint(&format!("{place}: {code}"), code));
+        let failure = Verdict::new(Exit::Refused, with_hint_of(&format!("{place}: {code}"), code, Right::Write));
         if of_message(code) {
             state.refused_message.get_or_insert(failure);
         } else {

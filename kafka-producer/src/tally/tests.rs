@@ -163,6 +163,15 @@ fn what_was_never_transmitted_is_unsent_and_no_failure() {
 }
 
 #[test]
+fn of_the_rights_on_the_topic_the_one_that_is_missing_is_named() {
+    let tally = tally(Some(1));
+    tally.hand_over();
+    tally.undelivered(RDKafkaErrorCode::TopicAuthorizationFailed, true, "test", 0);
+    let refusal = tally.refused().unwrap();
+    assert!(refusal.reason().ends_with("; the user needs Write on the topic"), "{refusal}");
+}
+
+#[test]
 fn silence_counts_from_when_something_came_into_flight() {
     let (tally, start) = (tally(Some(9)), Instant::now());
     let at = |seconds| start + Duration::from_secs(seconds);

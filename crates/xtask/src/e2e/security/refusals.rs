@@ -135,7 +135,7 @@ fn rows() -> Vec<Refusal> {
             programs: PRODUCER,
             topic: READABLE,
             words: &["Write on the topic", READABLE],
-            never: &["group"],
+            never: &["group", "Read on", "Describe"],
             ..row("no-write", "a producer without Write on the topic", bob, "topic")
         },
         Refusal {
@@ -143,13 +143,13 @@ fn rows() -> Vec<Refusal> {
             topic: WRITABLE,
             group: Some(GROUP),
             words: &["Read on the topic", WRITABLE],
-            never: &["Read on the group"],
+            never: &["Read on the group", "Write on", "Describe"],
             ..row("no-read", "a consumer without Read on the topic", bob, "topic")
         },
         Refusal {
             topic: HIDDEN,
             group: Some(GROUP),
-            words: &["on the topic", HIDDEN],
+            words: &["may not even see the topic", HIDDEN],
             never: &["on the group", "does not exist"],
             ..row("no-describe", "a topic that the user may not see", bob, "topic")
         },

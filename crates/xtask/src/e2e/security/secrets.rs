@@ -61,6 +61,8 @@ const PLACES: [&str; 9] = [
 ];
 
 const READY: Duration = Duration::from_secs(40);
+/// After SIGTERM.
+const END: Duration = Duration::from_secs(10);
 
 impl Secret {
     fn access(self) -> Access {
@@ -237,7 +239,10 @@ fn output(bench: &Bench, which: Which, name: &str, secret: Secret, way: Way) -> 
     let [metrics, readiness, page] =
         ["/metrics", "/readyz", "/"].map(|path| http::get(admin.as_str(), path).map(|answer| answer.body));
     let command_line = fs::read_to_string(format!("/proc/{}/cmdline", process.pid()))?;
+    let asked = Instant::now();
     let Outcome { status, stdout, stderr, .. } = process.stop(Signal::TERM, RUN)?;
+    // Far from the drain's deadline: what is in flight is not librdkafka's log.
+    ensure!(asked.elapsed() < END, "the {} took {:?} to end after SIGTERM", which.name(), asked.elapsed());
     let code = status.code().context("a signal ended it")?;
     ensure!(code == 143, "the {} ended with {code} at SIGTERM, its work undone\n{stdout}", which.name());
     let texts = [
