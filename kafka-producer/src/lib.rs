@@ -90,7 +90,7 @@ impl life::Program for Producer {
             listen: config.listen,
             connection: &config.connection,
             properties: &config.properties,
-            subject: format!("topic {}", config.topic),
+            subject: subject(config),
             drain_timeout: config.drain_timeout,
             stall_limit: STALL_LIMIT,
             endless: false,
@@ -191,6 +191,14 @@ fn patience(client: Arc<ClientState>, tally: Arc<Tally>, health: Health, stop: S
         let refused = client.has_refusal() || tally.has_refusal();
         !refused && !stop.requested(now) && tally.silence(now) < publish::SILENCE
     })
+}
+
+/// What the run is about, for messages of the client as a whole: a broker that refuses a transactional id does not name it.
+fn subject(config: &Config) -> String {
+    match config.properties.get("transactional.id") {
+        Some(id) => format!("topic {}, transactional id {id}", config.topic),
+        None => format!("topic {}", config.topic),
+    }
 }
 
 #[cfg(test)]

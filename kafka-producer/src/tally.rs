@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use common::kafka::error::{Class, Number, class, name, of_message, with_hint};
+use common::kafka::error::{Class, Number, Right, class, name, of_message, with_hint_of};
 use common::text::grouped;
 use common::verdict::Verdict;
 use hdrhistogram::Histogram;
@@ -226,7 +226,7 @@ impl Tally {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         state.latencies.saturating_record(micros.max(1));
         state.histogram.observe(latency.as_secs_f64());
-        state.silent_since = (self.in_flight(&state) > 0).then_some(now);
+        state.silent_since = (self.in_flight_of(&state) > 0).then_some(now);
         if state.delivered - state.shown.delivered >= FLUSH_EVERY {
             self.show(&mut state);
         }
@@ -258,7 +258,7 @@ impl Tally {
             state.returned += 1;
             self.show_unsent(&mut state, 1);
         }
-        if self.in_flight(&state) == 0 {
+        if self.in_flight_of(&state) == 0 {
             state.silent_since = None;
         }
         self.note(&mut state, code, topic, partition);
@@ -307,13 +307,18 @@ impl Tally {
         counts
     }
 
+    /// Messages that librdkafka has, and has not reported back.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight_of(&self.state())
+    }
+
     /// How long nothing was acknowledged though messages were in flight; zero while none is.
     ///
     /// Looked at wherever the run waits. A pause of the input, or until a message's time, is no silence: the time begins when
     /// something has come into flight.
     pub fn silence(&self, now: Instant) -> Duration {
         let mut state = self.state();
-        if self.in_flight(&state) == 0 {
+        if self.in_flight_of(&state) == 0 {
             state.silent_since = None;
             return Duration::ZERO;
         }
@@ -344,7 +349,7 @@ impl Tally {
     pub fn counts(&self) -> Counts {
         let mut state = self.state();
         self.show(&mut state);
-        let in_flight = self.in_flight(&state);
+        let in_flight = self.in_flight_of(&state);
         let handed_over = state.delivered + state.failed + state.returned + in_flight;
         // After `handed_over`, which is never more.
         let requested = self.requested.load(Ordering::Acquire);
@@ -368,7 +373,7 @@ impl Tally {
     }
 
     /// Messages that librdkafka has. With the lock held nothing comes back, and what came back was handed over before.
-    fn in_flight(&self, state: &State) -> u64 {
+    fn in_flight_of(&self, state: &State) -> u64 {
         self.handed_over.load(Ordering::Acquire) - (state.delivered + state.failed + state.returned)
     }
 
@@ -382,7 +387,7 @@ impl Tally {
             return;
         }
         let place = if partition < 0 { topic.to_owned() } else { format!("{topic} partition {partition}") };
-        let failure = Verdict::new(Exit::Refused, with_hint(&format!("{place}: {code}"), code));
+        let failure = Verdict::new(Exit::Refused, with_hint_of(&format!("{place}: {code}"), code, Right::Write));
         if of_message(code) {
             state.refused_message.get_or_insert(failure);
         } else {

@@ -109,6 +109,12 @@ fn login(
     client_secret: Option<(Secret, Option<PathBuf>)>,
     problems: &mut Problems,
 ) -> Option<Oauth> {
+    // Also where nothing is logged in to by token: it is printed all the same.
+    if let Some(url) = &args.oauth_token_url
+        && let Err(problem) = address::token_url(url)
+    {
+        problems.add(format!("--oauth-token-url (KAFKA_OAUTH_TOKEN_URL): {problem}"));
+    }
     // A raw `security.protocol` or `sasl.mechanism` counts as much as the typed one.
     let protocol = properties.get("security.protocol").unwrap_or_default().to_ascii_lowercase();
     let has_sasl = protocol.starts_with("sasl_") || (protocol.is_empty() && args.security_protocol.has_sasl());
@@ -160,11 +166,6 @@ fn oauth(
     need(args.oauth_token_url.is_some(), "--oauth-token-url (KAFKA_OAUTH_TOKEN_URL)");
     need(args.oauth_client_id.is_some(), "--oauth-client-id (KAFKA_OAUTH_CLIENT_ID)");
     need(client_secret.is_some(), "KAFKA_OAUTH_CLIENT_SECRET or KAFKA_OAUTH_CLIENT_SECRET_FILE");
-    if let Some(url) = &args.oauth_token_url
-        && let Err(problem) = address::token_url(url)
-    {
-        problems.add(format!("--oauth-token-url (KAFKA_OAUTH_TOKEN_URL): {problem}"));
-    }
     let (client_secret, client_secret_file) = client_secret?;
     Some(Oauth {
         token_url: args.oauth_token_url.clone()?,

@@ -37,4 +37,4 @@ pub use detached::{count_detached, stop_detached};
 pub use distribution::Distribution;
 pub use groups::Member;
 pub use pki::Pki;
-pub use security::{Sasl, Tls};
+pub use security::{Listener, Sasl, Shown, Tls};

@@ -27,6 +27,7 @@ fn it_adds_up_at_every_moment() {
         tally.hand_over();
     }
     assert_adds_up(&tally, [6, 0, 0, 2, 4]);
+    assert_eq!(tally.in_flight(), 4);
     tally.delivered(0, 10, Duration::from_millis(1), Instant::now());
     tally.undelivered(RDKafkaErrorCode::PurgeQueue, false, "test", 0);
     tally.undelivered(RDKafkaErrorCode::PurgeInflight, true, "test", 0);
@@ -159,6 +160,15 @@ fn what_was_never_transmitted_is_unsent_and_no_failure() {
     let failed = |error: &str| tally.metrics.failed.with_label_values(&[error]).get();
     assert_eq!((failed("MessageSizeTooLarge"), failed("PurgeQueue")), (1, 1));
     assert!(!tally.has_refusal() && tally.refused_message().is_some(), "one message too large is no end of the run");
+}
+
+#[test]
+fn of_the_rights_on_the_topic_the_one_that_is_missing_is_named() {
+    let tally = tally(Some(1));
+    tally.hand_over();
+    tally.undelivered(RDKafkaErrorCode::TopicAuthorizationFailed, true, "test", 0);
+    let refusal = tally.refused().unwrap();
+    assert!(refusal.reason().ends_with("; the user needs Write on the topic"), "{refusal}");
 }
 
 #[test]

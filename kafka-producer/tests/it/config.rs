@@ -326,6 +326,8 @@ fn a_login_in_an_address_is_refused_and_never_shown() {
             ["--security-protocol", "SASL_PLAINTEXT", "--sasl-mechanism", "OAUTHBEARER", "--oauth-client-id", "i"];
         let program = producer().args(login).env("KAFKA_OAUTH_CLIENT_SECRET", "x").args(["--oauth-token-url", url]);
         programs.push((program, tempfile::tempdir().unwrap()));
+        // Nobody logs in by token here, but it would be printed.
+        programs.push((producer().args(["--oauth-token-url", url]), tempfile::tempdir().unwrap()));
         programs.extend(each_way(&[], &format!("sasl.oauthbearer.token.endpoint.url={url}")));
     }
     let paths = ["--properties-file", "--value-file", "--ssl-ca-location", "-f"];

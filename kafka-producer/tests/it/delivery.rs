@@ -89,6 +89,16 @@ fn each_message_arrives_once_and_the_report_counts_it() {
     assert!(!attempts.contains(&Stamp::parse(stamp.as_bytes()).unwrap().attempt), "another process: {stamp}");
 }
 
+/// librdkafka counts the lines of its log that wait as outstanding, and each look at what is in flight makes more of them.
+#[test]
+fn librdkafkas_own_log_holds_up_no_end() {
+    let cluster = Cluster::new(6);
+    let outcome = cluster.producer().args(["-n", "100", "-X", "debug=all"]).env("RUST_LOG", "trace").run(SOON).unwrap();
+    assert_eq!(number(&report(&outcome, 0), "delivered"), 100);
+    assert!(outcome.stderr.contains(r#""facility":"SEND""#), "librdkafka's own lines are not there: {outcome}");
+    assert_eq!(cluster.count(), 100);
+}
+
 #[test]
 fn twenty_messages_when_nobody_says_how_many_and_each_run_has_a_name_of_its_own() {
     let cluster = Cluster::new(1);

@@ -97,7 +97,7 @@ fn a_refused_topic_ends_at_once() {
     cluster.mock.topic_error(TOPIC, Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap();
     let report = report(&cluster.run(&[]), 4);
     assert_nothing_sent(&report, 20);
-    assert_says(text(&report, "message"), &["topic test", "the user needs"]);
+    assert_says(text(&report, "message"), &["topic test", "the user may not even see the topic"]);
 }
 
 #[test]

@@ -37,6 +37,9 @@ pub enum About {
 /// `a_broker_without_the_new_group_protocol_is_named_as_such` shows that it still says so.
 pub(super) const NO_KIP848: &str = "ConsumerGroupHeartbeatRequest not supported by broker";
 
+/// How an error of a fetch begins. `cargo xtask e2e security` shows that it does.
+const FETCH: &str = "Fetch from broker ";
+
 /// One row.
 struct Phrase {
     /// All of these are in librdkafka's line.
@@ -198,7 +201,12 @@ pub fn read(code: RDKafkaErrorCode, line: &str) -> Reading {
         RDKafkaErrorCode::AllBrokersDown => "no connection to any of the brokers",
         _ => without_age(line),
     };
-    Reading { class: error::class(code), text: error::with_hint(text, code), about: None }
+    // The topic is known by then: it is its records that may not be read.
+    let text = match text.starts_with(FETCH) {
+        true => error::with_hint_of(text, code, error::Right::Read),
+        false => error::with_hint(text, code),
+    };
+    Reading { class: error::class(code), text, about: None }
 }
 
 /// `HOST:PORT` of the broker that a line is about: it begins with its name, `ssl://HOST:PORT/NODE: `.

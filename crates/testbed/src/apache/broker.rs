@@ -21,6 +21,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) struct Broker {
     pub(super) id: i32,
     pub(super) ports: Ports,
+    /// The names and ports of more listeners for clients.
+    pub(super) listeners: Vec<(&'static str, u16)>,
     /// Holds its properties, data and logs.
     pub(super) folder: PathBuf,
     pub(super) jvm_options: Vec<String>,

@@ -14,7 +14,7 @@ use super::cluster::Cluster;
 use super::distribution::Distribution;
 use super::pki::Pki;
 use super::properties::{CLIENTS, Node, Ports, to_text};
-use super::security::{Sasl, Security, Tls};
+use super::security::{Listener, Sasl, Security, Tls};
 use crate::ports::free_port;
 use crate::proxy::Proxy;
 
@@ -29,6 +29,7 @@ pub struct Builder {
     folder: Option<PathBuf>,
     detached: bool,
     security: Security,
+    listeners: Vec<Listener>,
     properties: BTreeMap<String, String>,
     jvm_options: Vec<String>,
     /// The JMX exporter's jar, and its rules.
@@ -81,6 +82,13 @@ impl Builder {
         self
     }
 
+    /// One more listener for clients, beside the one that the other methods are about; the users and rights are the same. Its
+    /// address is [`Cluster::listener`].
+    pub fn listener(mut self, listener: Listener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
     /// Clients have no rights but those given by [`Cluster::allow`].
     pub fn acls(mut self) -> Self {
         self.security.acls = true;
@@ -128,13 +136,17 @@ impl Builder {
 
     /// Starts the brokers and returns when clients can use all of them.
     pub fn start(self) -> Result<Cluster> {
-        self.security.check()?;
+        self.security.check(&self.listeners)?;
         let kafka = Distribution::get()?;
         let (folder, temporary) = self.make_folder()?;
-        let pki = self.security.tls.map(|_| Pki::create(&folder.join("tls"))).transpose()?;
+        let tls = self.security.tls.or_else(|| self.listeners.iter().find_map(|listener| listener.tls));
+        let pki = tls.map(|_| Pki::create(&folder.join("tls"))).transpose()?;
+        if let Some(pki) = &pki {
+            self.listeners.iter().try_for_each(|listener| pki.make(listener.shown))?;
+        }
         let mut brokers = self.make_brokers(&folder, pki.as_ref())?;
 
-        let users = self.security.format_arguments();
+        let users = self.security.format_arguments(&self.listeners);
         let formats: Vec<_> =
             brokers.iter().map(|broker| broker.format(&kafka, CLUSTER_ID, &users)).collect::<Result<_>>()?;
         for format in formats {
@@ -171,8 +183,20 @@ impl Builder {
         ids.map(|(id, own_ports)| {
             let folder = folder.join(format!("broker-{id}"));
             let data = folder.join("data");
-            let node = Node { id, ports: &ports, protocol: self.security.protocol(), data: &data };
+            let listeners: Vec<_> = self
+                .listeners
+                .iter()
+                .map(|listener| Ok((*listener, self.security.at(*listener), free_port()?)))
+                .collect::<Result<_>>()?;
+            let more: Vec<_> = listeners
+                .iter()
+                .map(|(listener, security, port)| (listener.name, *port, security.protocol()))
+                .collect();
+            let node = Node { id, ports: &ports, protocol: self.security.protocol(), more: &more, data: &data };
             let mut properties = node.properties();
+            for (listener, security, _) in &listeners {
+                properties.extend(security.properties(&listener.name.to_ascii_lowercase(), pki));
+            }
             properties.extend(self.security.properties(&CLIENTS.to_ascii_lowercase(), pki));
             properties.extend(self.properties.clone());
             let (mut jvm_options, mut exporter) = (self.jvm_options.clone(), None);
@@ -184,6 +208,7 @@ impl Builder {
             let broker = Broker {
                 id,
                 ports: *own_ports,
+                listeners: listeners.iter().map(|(listener, _, port)| (listener.name, *port)).collect(),
                 folder,
                 jvm_options,
                 exporter,

@@ -34,6 +34,13 @@ impl Cluster {
         addresses(self.brokers.iter().map(|broker| broker.ports.clients))
     }
 
+    /// The addresses of one more listener for clients, by its name.
+    pub fn listener(&self, name: &str) -> Result<String> {
+        let of_broker = |broker: &Broker| broker.listeners.iter().find(|(own, _)| *own == name).map(|(_, port)| *port);
+        let ports: Option<Vec<u16>> = self.brokers.iter().map(of_broker).collect();
+        Ok(addresses(ports.with_context(|| format!("the cluster was started without a listener {name}"))?))
+    }
+
     /// The addresses of the proxies, for a cluster that was started with them.
     pub fn proxied_servers(&self) -> String {
         addresses(self.brokers.iter().filter_map(|broker| broker.ports.proxied).map(|(_, proxy)| proxy))

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::security::Shown;
 use crate::spawn::on_path;
 
 /// Of our own, as the machine's may hold anything.
@@ -23,6 +24,10 @@ subjectKeyIdentifier = hash
 basicConstraints = CA:FALSE
 extendedKeyUsage = serverAuth
 subjectAltName = DNS:localhost, IP:127.0.0.1
+[elsewhere]
+basicConstraints = CA:FALSE
+extendedKeyUsage = serverAuth
+subjectAltName = DNS:elsewhere.example
 [client]
 basicConstraints = CA:FALSE
 extendedKeyUsage = clientAuth
@@ -38,6 +43,9 @@ pub struct Pki {
 }
 
 impl Pki {
+    /// The only host that [`Shown::OfAnotherHost`] is for.
+    pub const OTHER_HOST: &'static str = "elsewhere.example";
+
     /// Makes an authority, a certificate for `localhost` and `127.0.0.1`, and one for the client `client`.
     pub fn create(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder)?;
@@ -47,12 +55,27 @@ impl Pki {
         let name = "/CN=testbed authority";
         let certificate = ["-x509", "-days", DAYS, "-extensions", "authority", "-out", "ca.pem"];
         pki.openssl(&[&new_key("ca.key", name)[..], &certificate].concat())?;
-        pki.sign("server", "server", "localhost")?;
-        pki.sign("client", "client", "client")?;
-        // Kafka reads key and certificate from one file.
-        let store = [fs::read(pki.path("server.key"))?, fs::read(pki.path("server.pem"))?].concat();
-        fs::write(pki.server_store(), store)?;
+        pki.sign("server", "server", "localhost", DAYS)?;
+        pki.sign("client", "client", "client", DAYS)?;
+        pki.make_store(Shown::Good)?;
         Ok(pki)
+    }
+
+    /// Makes what a listener shows that has another certificate than the good one.
+    pub(super) fn make(&self, shown: Shown) -> Result<()> {
+        match shown {
+            Shown::Good => return Ok(()),
+            Shown::Expired => self.sign("expired", "server", "localhost", "-1")?,
+            Shown::OfAnotherHost => self.sign("elsewhere", "elsewhere", Self::OTHER_HOST, DAYS)?,
+        }
+        self.make_store(shown)
+    }
+
+    /// Kafka reads key and certificate from one file.
+    fn make_store(&self, shown: Shown) -> Result<()> {
+        let parts = ["key", "pem"].map(|kind| fs::read(self.path(&format!("{}.{kind}", stem(shown)))));
+        let [key, certificate] = parts;
+        Ok(fs::write(self.store(shown), [key?, certificate?].concat())?)
     }
 
     /// The authority's certificate, which clients trust.
@@ -89,21 +112,22 @@ impl Pki {
 
     /// Another certificate for the client `client`, and its new key. `name` is that of the files.
     pub fn another_client(&self, name: &str) -> Result<(PathBuf, PathBuf)> {
-        self.sign(name, "client", "client")?;
+        self.sign(name, "client", "client", DAYS)?;
         Ok((self.path(&format!("{name}.pem")), self.path(&format!("{name}.key"))))
     }
 
     /// The brokers' key and certificate in one file.
-    pub(super) fn server_store(&self) -> PathBuf {
-        self.path("server.store.pem")
+    pub(super) fn store(&self, shown: Shown) -> PathBuf {
+        self.path(&format!("{}.store.pem", stem(shown)))
     }
 
-    fn sign(&self, file: &str, kind: &str, common_name: &str) -> Result<()> {
-        let (key, request, signed) = (format!("{file}.key"), format!("{file}.csr"), format!("{file}.pem"));
+    /// A new key in the file of this name, and its certificate of a kind in [`CONFIG`].
+    fn sign(&self, name: &str, kind: &str, common_name: &str, days: &str) -> Result<()> {
+        let (key, request, signed) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
         self.openssl(&[&new_key(&key, &format!("/CN={common_name}"))[..], &["-out", &request]].concat())?;
         self.openssl(
             &[
-                &["x509", "-req", "-in", &request, "-out", &signed, "-days", DAYS, "-extfile", "openssl.cnf"][..],
+                &["x509", "-req", "-in", &request, "-out", &signed, "-days", days, "-extfile", "openssl.cnf"][..],
                 &["-extensions", kind, "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"],
             ]
             .concat(),
@@ -119,6 +143,15 @@ impl Pki {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+}
+
+/// How the files of a certificate begin.
+fn stem(shown: Shown) -> &'static str {
+    match shown {
+        Shown::Good => "server",
+        Shown::Expired => "expired",
+        Shown::OfAnotherHost => "elsewhere",
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Node<'a> {
     pub(super) ports: &'a [Ports],
     /// The clients' protocol, as `SASL_SSL`.
     pub(super) protocol: &'a str,
+    /// More listeners for clients: name, port and protocol.
+    pub(super) more: &'a [(&'a str, u16, &'a str)],
     pub(super) data: &'a Path,
 }
 
@@ -36,6 +38,13 @@ impl Node<'_> {
         if let Some((own, proxy)) = proxied {
             listens = format!(",PROXIED://127.0.0.1:{own}");
             tells = format!(",PROXIED://127.0.0.1:{proxy}");
+        }
+        let mut more_protocols = String::new();
+        for (name, port, protocol) in self.more {
+            let place = format!(",{name}://127.0.0.1:{port}");
+            listens.push_str(&place);
+            tells.push_str(&place);
+            let _ = write!(more_protocols, ",{name}:{protocol}");
         }
         let open_to_all = format!("{CLIENTS}://127.0.0.1:{clients},BROKERS://127.0.0.1:{brokers}");
         let replicas = self.ports.len().min(3);
@@ -51,7 +60,7 @@ impl Node<'_> {
         set("advertised.listeners", format!("{open_to_all}{tells}"));
         let protocols =
             format!("{CLIENTS}:{},PROXIED:PLAINTEXT,BROKERS:PLAINTEXT,CONTROLLERS:PLAINTEXT", self.protocol);
-        set("listener.security.protocol.map", protocols);
+        set("listener.security.protocol.map", protocols + &more_protocols);
         set("inter.broker.listener.name", "BROKERS".into());
         set("controller.listener.names", "CONTROLLERS".into());
         set("log.dirs", self.data.display().to_string());

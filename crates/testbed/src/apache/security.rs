@@ -29,10 +29,6 @@ impl Sasl {
             Self::OAuthBearer => "OAUTHBEARER",
         }
     }
-
-    fn is_scram(self) -> bool {
-        matches!(self, Self::ScramSha256 | Self::ScramSha512)
-    }
 }
 
 /// Which side shows a certificate.
@@ -44,12 +40,38 @@ pub enum Tls {
     Mutual,
 }
 
-/// Everything about the listener of the clients.
+/// Which certificate the brokers show at a listener with TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// A good one, for `localhost` and `127.0.0.1`.
+    #[default]
+    Good,
+    /// One that ended yesterday.
+    Expired,
+    /// One for [`super::Pki::OTHER_HOST`] only.
+    OfAnotherHost,
+}
+
+/// One more listener for clients, see [`super::Builder::listener`].
+#[derive(Clone, Copy, Debug)]
+pub struct Listener {
+    /// Its name: capital letters and digits.
+    pub name: &'static str,
+    /// How clients log in there.
+    pub sasl: &'static [Sasl],
+    /// Whether there is TLS.
+    pub tls: Option<Tls>,
+    /// The certificate that is shown there.
+    pub shown: Shown,
+}
+
+/// Everything about a listener of the clients.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Security {
     pub(super) sasl: Vec<Sasl>,
     pub(super) users: Vec<(String, String)>,
     pub(super) tls: Option<Tls>,
+    pub(super) shown: Shown,
     pub(super) acls: bool,
 }
 
@@ -64,10 +86,21 @@ impl Security {
         }
     }
 
-    pub(super) fn check(&self) -> Result<()> {
-        // Brokers are anonymous among each other, and super users: with anonymous clients too, no right would be refused.
+    /// Of another listener of the same cluster.
+    pub(super) fn at(&self, listener: Listener) -> Self {
+        let Listener { sasl, tls, shown, .. } = listener;
+        Self { sasl: sasl.to_vec(), tls, shown, ..self.clone() }
+    }
+
+    /// Whether clients have names, which rights are given to.
+    fn has_names(&self) -> bool {
+        !self.sasl.is_empty() || self.tls == Some(Tls::Mutual)
+    }
+
+    pub(super) fn check(&self, more: &[Listener]) -> Result<()> {
+        // Brokers are anonymous among each other, and super users: with anonymous clients only, no right would be refused.
         ensure!(
-            !self.acls || !self.sasl.is_empty() || self.tls == Some(Tls::Mutual),
+            !self.acls || self.has_names() || more.iter().any(|listener| self.at(*listener).has_names()),
             "rights need clients with a name: add SASL or Tls::Mutual"
         );
         for (name, password) in &self.users {
@@ -79,10 +112,15 @@ impl Security {
     }
 
     /// The arguments that make the SCRAM users when the storage is formatted.
-    pub(super) fn format_arguments(&self) -> Vec<String> {
-        let scram = self.sasl.iter().filter(|mechanism| mechanism.is_scram());
+    pub(super) fn format_arguments(&self, more: &[Listener]) -> Vec<String> {
+        let offered = |mechanism: &Sasl| {
+            self.sasl.contains(mechanism) || more.iter().any(|listener| listener.sasl.contains(mechanism))
+        };
+        let scram = [Sasl::ScramSha256, Sasl::ScramSha512].into_iter().filter(offered);
         let users = scram.flat_map(|mechanism| {
-            self.users.iter().map(|(name, password)| format!("{}=[name={name},password={password}]", mechanism.name()))
+            self.users
+                .iter()
+                .map(move |(name, password)| format!("{}=[name={name},password={password}]", mechanism.name()))
         });
         users.flat_map(|user| ["--add-scram".to_owned(), user]).collect()
     }
@@ -102,7 +140,7 @@ impl Security {
         if let (Some(tls), Some(pki)) = (self.tls, pki) {
             let stores = [
                 ("ssl.keystore.type", "PEM".to_owned()),
-                ("ssl.keystore.location", pki.server_store().display().to_string()),
+                ("ssl.keystore.location", pki.store(self.shown).display().to_string()),
                 ("ssl.truststore.type", "PEM".to_owned()),
                 ("ssl.truststore.location", pki.ca_path().display().to_string()),
                 ("ssl.client.auth", if tls == Tls::Mutual { "required" } else { "none" }.to_owned()),

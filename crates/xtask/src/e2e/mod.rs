@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: the real programs on real Apache Kafka; its subcommands: in containers, on Kubernetes, seen by monitoring.
 
+mod access;
 pub mod activities;
 mod audit;
 mod bench;
@@ -26,6 +27,7 @@ mod refusals;
 mod replaced;
 mod replaced_producer;
 mod sasl;
+mod security;
 mod signals;
 mod status;
 mod suite;
@@ -73,6 +75,8 @@ enum Other {
     Faults(faults::Args),
     /// The suite of the images of both programs: what is in them, and that they run confined as in the manifests
     Images(images::Args),
+    /// Each way to log in, each refusal with its one cause, and secrets that are seen nowhere; writes docs/reliability.md
+    Security(security::Args),
     /// The suite of traces, exemplars and pushed metrics, with Debian's Prometheus and Pushgateway
     Telemetry(telemetry::Args),
     /// The suite of monitoring: alerts of real brokers and programs, through a real Prometheus and Alertmanager to a Slack
@@ -141,6 +145,7 @@ pub fn run(args: &Args) -> Result<bool> {
         Some(Other::Images(args)) => return images::run(args),
         Some(Other::Cluster(args)) => return cluster::run(args),
         Some(Other::Collector(args)) => return collector::run(args),
+        Some(Other::Security(args)) => return security::run(args),
         Some(Other::Telemetry(args)) => return telemetry::run(args),
         Some(Other::Monitoring(args)) => return monitoring::run(args),
         Some(Other::Status(args)) => return status::run(args),

@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use testbed::apache::{Cluster, Resource, Sasl};
 use testbed::ports::free_port;
-use testbed::process::{Program, Signal};
+use testbed::process::{Outcome, Program, Signal};
 
 use super::Scenario;
+use super::access::{self, form_encoded, with_protocol};
 use super::bench::{Bench, Place, RUN, Report, SERVICE, expect_all, finish, wait_for_messages};
 use super::token_server::TokenServer;
 use crate::consumer::{Consumer, shared};
@@ -59,11 +60,17 @@ fn tokens(bench: &mut Bench) -> Result<String> {
 fn server_away(bench: &mut Bench) -> Result<String> {
     let place = bench.login_place("oauth-server-away")?;
     let port = free_port()?;
-    let producer = with_token(bench.producer(&place), port, SECRET).args(["--messages", "100"]).spawn()?;
-    producer.wait_for_stderr_event("token_error", Duration::from_secs(20))?;
-    let _server = TokenServer::start(port, SERVICE, &form_encoded(SECRET))?;
-    finish(producer, 100)?;
+    let producer = with_token(bench.producer(&place), port, SECRET).args(["--messages", "100"]);
+    Report::of_all(waits_for_server(producer, port, SECRET)?, 100)?;
     Ok("waited, then 100 delivered".to_owned())
+}
+
+/// The end of a program that is started while nobody answers at its token endpoint, and that meets the server later.
+pub fn waits_for_server(program: Program, port: u16, secret: &str) -> Result<Outcome> {
+    let process = program.spawn()?;
+    process.wait_for_stderr_event("token_error", Duration::from_secs(20))?;
+    let _server = TokenServer::start(port, SERVICE, &form_encoded(secret))?;
+    process.wait(RUN)
 }
 
 fn broker_away(bench: &mut Bench) -> Result<String> {
@@ -108,13 +115,5 @@ fn token_ends(bench: &mut Bench) -> Result<String> {
 }
 
 fn with_token(program: Program, port: u16, secret: &str) -> Program {
-    program
-        .args(["--security-protocol", "SASL_PLAINTEXT", "--sasl-mechanism", "OAUTHBEARER"])
-        .args(["--oauth-token-url", &TokenServer::url(port), "--oauth-client-id", SERVICE])
-        .env("KAFKA_OAUTH_CLIENT_SECRET", secret)
-}
-
-/// As RFC 6749 wants the credentials before they are put into the Basic scheme.
-fn form_encoded(text: &str) -> String {
-    text.replace('/', "%2F").replace('+', "%2B")
+    access::with_token(with_protocol(program, "SASL_PLAINTEXT"), port, SERVICE, secret)
 }

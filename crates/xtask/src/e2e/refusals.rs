@@ -8,6 +8,7 @@ use testbed::process::{Outcome, Program, Signal};
 use testbed::records;
 
 use super::Scenario;
+use super::access::{with_password, with_protocol};
 use super::bench::{ARRIVAL, Bench, PASSWORD, Place, STRANGER};
 use super::watch::{Watch, last_words, verdict};
 use crate::consumer::Consumer;
@@ -103,10 +104,7 @@ fn no_read(bench: &mut Bench) -> Result<String> {
     cluster.allow(STRANGER, &["Describe"], Resource::Topic(TOPIC))?;
     cluster.allow(STRANGER, &["Read"], Resource::Group("no-right-to-read"))?;
     let place = Place::new(bench.login()?, TOPIC, "no-right-to-read");
-    let login = |program: Program| {
-        let login = ["--security-protocol", "SASL_PLAINTEXT", "--sasl-mechanism", "PLAIN", "--username", STRANGER];
-        program.args(login).env("KAFKA_PASSWORD", PASSWORD)
-    };
+    let login = |program: Program| with_password(with_protocol(program, "SASL_PLAINTEXT"), "PLAIN", STRANGER, PASSWORD);
     let given = Consumer::program(bench.consumer_path(), &place.servers, TOPIC).args(["--partitions", "0-2"]);
     let one_shot = ["--exit-at-end", "--timeout", "20s"];
     let mut message = String::new();

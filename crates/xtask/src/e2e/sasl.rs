@@ -8,6 +8,7 @@ use testbed::process::{Outcome, Program};
 use super::Scenario;
 use crate::consumer::Consumer;
 
+use super::access::{with_password, with_protocol};
 use super::bench::{ARRIVAL, Bench, PASSWORD, RUN, Report, STRANGER, USER};
 
 pub(super) const SCENARIOS: [Scenario; 5] = [
@@ -85,9 +86,7 @@ fn without_group(bench: &mut Bench) -> Result<String> {
 }
 
 fn with_login(program: Program, mechanism: &str, user: &str, password: &str) -> Program {
-    program
-        .args(["--security-protocol", "SASL_PLAINTEXT", "--sasl-mechanism", mechanism, "--username", user])
-        .env("KAFKA_PASSWORD", password)
+    with_password(with_protocol(program, "SASL_PLAINTEXT"), mechanism, user, password)
 }
 
 /// What the program said of its end, which must hold this.

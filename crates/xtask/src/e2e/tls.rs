@@ -7,6 +7,7 @@ use testbed::apache::{Cluster, Tls};
 use testbed::process::Program;
 
 use super::Scenario;
+use super::access::{with_authority, with_certificate, with_protocol};
 use super::bench::{Bench, Place, RUN, Report};
 
 pub(super) const SCENARIOS: [Scenario; 2] = [
@@ -50,8 +51,8 @@ fn mutual(bench: &mut Bench) -> Result<String> {
     let (authority, key) = (pki.ca_path(), pki.encrypted_client_key(KEY_PASSWORD)?);
     let with_certificate = |program: Program, password: &str| {
         let program = with_tls(program, Some(&authority)).args(["--messages", "100", "--timeout", "20s"]);
-        let program = program.arg("--ssl-certificate-location").arg(pki.client_certificate());
-        program.arg("--ssl-key-location").arg(&key).env("KAFKA_SSL_KEY_PASSWORD", password)
+        let program = with_certificate(program, &pki.client_certificate(), &key);
+        program.env("KAFKA_SSL_KEY_PASSWORD", password)
     };
     Report::of_all(with_certificate(bench.producer(&place), KEY_PASSWORD).run(RUN)?, 100)?;
     let wrong = with_certificate(bench.producer(&place), "wrong").run(RUN)?;
@@ -69,9 +70,9 @@ fn place(cluster: &Cluster) -> Result<Place> {
 }
 
 fn with_tls(program: Program, authority: Option<&Path>) -> Program {
-    let program = program.args(["--security-protocol", "SSL"]);
+    let program = with_protocol(program, "SSL");
     match authority {
-        Some(authority) => program.arg("--ssl-ca-location").arg(authority),
+        Some(authority) => with_authority(program, authority),
         None => program,
     }
 }

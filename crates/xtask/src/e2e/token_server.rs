@@ -3,8 +3,8 @@
 
 use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +24,7 @@ pub struct TokenServer {
     port: u16,
     ended: Arc<AtomicBool>,
     silent: Arc<AtomicBool>,
+    tokens: Arc<Mutex<Vec<String>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -39,6 +40,8 @@ impl TokenServer {
         let ended = Arc::new(AtomicBool::new(false));
         let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("{client}:{secret}")));
         let silent = Arc::new(AtomicBool::new(false));
+        let tokens = Arc::new(Mutex::new(Vec::new()));
+        let handed_out = Arc::clone(&tokens);
         let (stop, says_nothing, subject) = (Arc::clone(&ended), Arc::clone(&silent), client.to_owned());
         let thread = thread::spawn(move || {
             let mut unanswered = Vec::new();
@@ -50,16 +53,25 @@ impl TokenServer {
                     unanswered.push(stream);
                     continue;
                 }
+                let answered =
+                    stream.map_err(Into::into).and_then(|stream| answer(stream, &expected, &subject, lifetime));
                 // A client that went away is no reason to end.
-                let _ = stream.map_err(Into::into).and_then(|stream| answer(stream, &expected, &subject, lifetime));
+                if let Ok(Some(token)) = answered {
+                    handed_out.lock().unwrap_or_else(PoisonError::into_inner).push(token);
+                }
             }
         });
-        Ok(Self { port, ended, silent, thread: Some(thread) })
+        Ok(Self { port, ended, silent, tokens, thread: Some(thread) })
     }
 
     /// From now on connections are taken and nothing is answered.
     pub fn say_nothing(&self) {
         self.silent.store(true, Ordering::Relaxed);
+    }
+
+    /// The tokens that were handed out until now.
+    pub fn tokens(&self) -> Vec<String> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Where tokens are had.
@@ -79,24 +91,24 @@ impl Drop for TokenServer {
     }
 }
 
-fn answer(mut stream: TcpStream, expected: &str, subject: &str, lifetime: u64) -> Result<()> {
+/// Answers one request; the token that was handed out, if one was.
+fn answer(mut stream: TcpStream, expected: &str, subject: &str, lifetime: u64) -> Result<Option<String>> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let request = Request::read(&mut BufReader::new(&stream))?.context("the client said nothing")?;
     let authorized = request.header("authorization") == Some(expected);
-    let (status, body) = if authorized && request.body.starts_with(b"grant_type=client_credentials") {
-        let token =
-            json!({ "access_token": token(subject, lifetime)?, "token_type": "Bearer", "expires_in": lifetime });
-        ("200 OK", token)
-    } else {
-        (
+    let granted = authorized && request.body.starts_with(b"grant_type=client_credentials");
+    let token = if granted { Some(token(subject, lifetime)?) } else { None };
+    let (status, body) = match &token {
+        Some(token) => ("200 OK", json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime })),
+        None => (
             "401 Unauthorized",
             json!({ "error": "invalid_client", "error_description": "unknown client or wrong secret" }),
-        )
+        ),
     };
     let body = body.to_string();
     let head = format!("content-type: application/json\r\ncontent-length: {}\r\nconnection: close", body.len());
     stream.write_all(format!("HTTP/1.1 {status}\r\n{head}\r\n\r\n{body}").as_bytes())?;
-    Ok(())
+    Ok(token)
 }
 
 fn token(subject: &str, lifetime: u64) -> Result<String> {

@@ -75,8 +75,9 @@ const SIZE: &str = "the broker refuses the whole batch when it is over the topic
      send smaller messages, raise that limit, or lower -X batch.size below it so that neighbours do not fail too";
 const NO_TOPIC: &str = "create the topic (the producer does it with --create-topic), or check KAFKA_TOPIC";
 const REPLICAS: &str = "fewer replicas are in sync than the topic's min.insync.replicas: check the brokers";
-const NO_RIGHT: &str =
-    "the user needs Describe on the topic, and Read on the topic to consume or Write on the topic to produce";
+/// Said of a question about the topic. What a broker says of a fetch, or of a message, is about one right: [`super::Right`].
+const NO_RIGHT: &str = "the user may not even see the topic: it needs Read on the topic to consume, or Write on the topic to \
+     produce, each of which includes Describe";
 const KIP_848: &str = "the broker does not support what the client asks for: --group-protocol consumer (KIP-848) needs Apache Kafka \
      4.0 with the feature group.version=1 and consumer among its group.coordinator.rebalance.protocols; else use \
      --group-protocol classic";

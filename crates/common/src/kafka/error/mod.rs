@@ -73,6 +73,25 @@ pub fn name(code: impl Into<Number>) -> String {
     }
 }
 
+/// The right on a topic that a request needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// To fetch.
+    Read,
+    /// To produce.
+    Write,
+}
+
+/// As [`with_hint`], for the answer to a request that needs this right on the topic: what is missing is that one.
+pub fn with_hint_of(reason: &str, code: impl Into<Number>, right: Right) -> String {
+    let code = code.into();
+    match right {
+        _ if code != RDKafkaErrorCode::TopicAuthorizationFailed.into() => with_hint(reason, code),
+        Right::Read => joined(reason, "the user needs Read on the topic"),
+        Right::Write => joined(reason, "the user needs Write on the topic"),
+    }
+}
+
 /// `reason; hint`, or the reason alone.
 pub fn with_hint(reason: &str, code: impl Into<Number>) -> String {
     joined(reason, hint(code))

@@ -241,3 +241,16 @@ fn the_place_of_a_line() {
         assert_eq!(place(line), None, "{line}");
     }
 }
+
+/// The lines are those that a broker with rights provokes.
+#[test]
+fn the_one_right_that_is_missing_is_named() {
+    let of = |line: &str| read(RDKafkaErrorCode::TopicAuthorizationFailed, line).text;
+    let fetch = of("Fetch from broker 1 failed: Broker: Topic authorization failed");
+    assert!(fetch.ends_with("authorization failed; the user needs Read on the topic"), "{fetch}");
+    let unseen = of("Subscribed topic not available: hidden: Broker: Topic authorization failed");
+    assert!(unseen.contains("; the user may not even see the topic: it needs Read"), "{unseen}");
+    // Nothing else is about a right.
+    let other = read(RDKafkaErrorCode::UnknownTopicOrPartition, "Fetch from broker 1 failed: Broker: Unknown topic");
+    assert!(other.text.contains("; create the topic"), "{}", other.text);
+}
