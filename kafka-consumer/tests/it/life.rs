@@ -7,9 +7,7 @@ use std::time::Duration;
 use testbed::pipes;
 use testbed::process::{Process, Signal};
 
-use crate::support::{
-    Cluster, NOWHERE, SOON, Served, consumer, more_than_a_pipe, numbered, report, stop, wait_for_records,
-};
+use crate::support::{Cluster, NOWHERE, SOON, Served, consumer, more_than_a_pipe, report, stop};
 
 /// Far less than what hangs would take, far more than a busy machine needs.
 const BOUND: Duration = Duration::from_secs(15);
@@ -114,31 +112,4 @@ fn an_endless_run_leaves_its_report_for_kubernetes() {
     assert_eq!((&left["event"], &left["outcome"], &left["records"]), (&"report".into(), &"ok".into(), &0.into()));
     assert!(outcome.events().iter().any(|event| event["event"] == "stopped"), "{outcome}");
     assert!(!outcome.stderr.contains(r#""event":"report""#), "an endless run has no report on stderr\n{outcome}");
-}
-
-#[test]
-fn connections_that_say_nothing_do_not_shut_out_the_probes() {
-    let cluster = Cluster::new(1);
-    let binary = env!("CARGO_BIN_EXE_kafka-consumer");
-    let program = testbed::process::Program::new("/bin/sh")
-        .args(["-c", "ulimit -n 256; exec \"$0\" \"$@\"", binary, "-p", "0", "-b"])
-        .arg(cluster.mock.bootstrap_servers());
-    let served = Served::start(program).ready();
-    let half_requests: Vec<_> = (0..330)
-        .filter_map(|_| {
-            let mut stream = std::net::TcpStream::connect_timeout(&served.address, Duration::from_secs(1)).ok()?;
-            std::io::Write::write_all(&mut stream, b"GET /livez HTTP/1.1\r\nX: ").ok()?;
-            Some(stream)
-        })
-        .collect();
-    let said = served.process.wait_for_stderr_event("admin_failed", SOON).unwrap();
-    assert!(said["message"].as_str().unwrap().contains("more than 64 connections"), "{said}");
-    // The brokers come back though the half requests are still open.
-    cluster.mock.all_down().unwrap();
-    cluster.mock.all_up().unwrap();
-    cluster.produce(&numbered(0..3, 1));
-    wait_for_records(&served.process, 3);
-    served.wait_for("/livez", 200, "ok");
-    drop(half_requests);
-    stop(served.process, Signal::TERM, 0);
 }

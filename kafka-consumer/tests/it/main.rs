@@ -12,6 +12,7 @@ mod life;
 mod metrics;
 mod output;
 mod positions;
+mod pressure;
 mod readiness;
 mod records;
 mod refusals;

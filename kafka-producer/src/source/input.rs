@@ -164,7 +164,89 @@ impl Lines {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use fastrand::Rng;
+    use serde_json::{Map, Value, json};
+
     use super::*;
+
+    /// The same inputs in every run: a failure names its round.
+    const SEED: u64 = 0x11e5;
+    const ROUNDS: usize = if cfg!(debug_assertions) { 3_000 } else { 50_000 };
+
+    fn text(rng: &mut Rng) -> String {
+        let size = rng.usize(0..20);
+        (0..size).map(|_| if rng.u8(0..3) == 0 { rng.char(..) } else { rng.alphanumeric() }).collect()
+    }
+
+    fn bytes(rng: &mut Rng) -> Vec<u8> {
+        let size = rng.usize(0..20);
+        (0..size).map(|_| rng.u8(..)).collect()
+    }
+
+    /// What a record is made of, in the order of the message's own parts.
+    #[derive(Debug, Default, PartialEq)]
+    struct Parts {
+        key: Option<Vec<u8>>,
+        value: Option<Vec<u8>>,
+        headers: Vec<(String, Option<Vec<u8>>)>,
+        partition: Option<i32>,
+        timestamp_ms: Option<i64>,
+    }
+
+    fn parts(message: &Message) -> Parts {
+        let headers = message.headers().map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
+        Parts {
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.value().map(<[u8]>::to_vec),
+            headers: headers.collect(),
+            partition: message.partition,
+            timestamp_ms: message.timestamp_ms,
+        }
+    }
+
+    /// A record as a line may say it, and what is to be sent.
+    fn record_of(rng: &mut Rng) -> (Map<String, Value>, Parts) {
+        let (mut line, mut sent) = (Map::new(), Parts::default());
+        for (name, slot) in [("key", &mut sent.key), ("value", &mut sent.value)] {
+            match rng.u8(0..5) {
+                0 => {}
+                1 => drop(line.insert(name.to_owned(), Value::Null)),
+                2 => {
+                    let text = text(rng);
+                    *slot = Some(text.clone().into_bytes());
+                    line.insert(name.to_owned(), text.into());
+                }
+                3 => {
+                    let document = json!({ text(rng): [rng.i64(..), text(rng), null, rng.bool()] });
+                    *slot = Some(document.to_string().into_bytes());
+                    line.insert(name.to_owned(), document);
+                }
+                _ => {
+                    let bytes = bytes(rng);
+                    line.insert(format!("{name}_base64"), STANDARD.encode(&bytes).into());
+                    *slot = Some(bytes);
+                }
+            }
+        }
+        if rng.bool() {
+            let headers: Vec<(String, Option<String>)> =
+                (0..rng.usize(0..4)).map(|_| (text(rng).replace('\0', ""), rng.bool().then(|| text(rng)))).collect();
+            line.insert("headers".to_owned(), json!(headers));
+            let headers = headers.into_iter().map(|(name, value)| (name, value.map(String::into_bytes)));
+            sent.headers = headers.collect();
+        }
+        if rng.bool() {
+            sent.partition = Some(rng.i32(0..));
+            line.insert("partition".to_owned(), sent.partition.into());
+        }
+        if rng.bool() {
+            sent.timestamp_ms = Some(rng.i64(1..) >> rng.u32(0..62)).map(|time| time.max(1));
+            line.insert("timestamp".to_owned(), sent.timestamp_ms.into());
+        }
+        (line, sent)
+    }
 
     fn lines(input: &[u8], format: LineFormat, max_line_bytes: usize) -> Lines {
         let reader = Box::new(io::Cursor::new(input.to_vec()));
@@ -314,6 +396,83 @@ mod tests {
         let found = all(b"{\"value\":\"a\"}\n{\"value\":}\n{\"value\":\"b\"}\n", LineFormat::Json);
         assert_eq!(found[1].as_ref().unwrap_err(), "`in`, line 2: not a JSON record, at byte 10: expected value");
         assert_eq!(found[2], Ok(b"b".to_vec()));
+    }
+
+    #[test]
+    fn a_record_is_sent_as_its_line_says_it() {
+        let mut rng = Rng::with_seed(SEED);
+        for round in 0..ROUNDS {
+            let records: Vec<_> = (0..rng.usize(1..5)).map(|_| record_of(&mut rng)).collect();
+            let input: String = records.iter().map(|(line, _)| format!("{}\n", Value::from(line.clone()))).collect();
+            let (mut lines, mut message) = (lines(input.as_bytes(), LineFormat::Json, 10_000), Message::default());
+            for (sequence, (_, sent)) in (0..).zip(&records) {
+                // As whoever fills it does.
+                message.clear();
+                let filled =
+                    lines.fill(sequence, &mut message).unwrap_or_else(|error| panic!("round {round}: {error}"));
+                assert_eq!((filled, &parts(&message)), (Filled::Message, sent), "round {round}: {input}");
+            }
+            assert_eq!(lines.fill(records.len() as u64, &mut message).unwrap(), Filled::End);
+        }
+    }
+
+    #[test]
+    fn a_damaged_record_is_refused_by_its_line_or_is_one_that_can_be_sent() {
+        let mut rng = Rng::with_seed(SEED);
+        let (mut sent, mut refused) = (0, 0);
+        for round in 0..ROUNDS {
+            let (line, _) = record_of(&mut rng);
+            let mut input = Value::from(line).to_string().into_bytes();
+            let from = rng.usize(..input.len());
+            let to = (from + rng.usize(0..4)).min(input.len());
+            let damage: [&[u8]; 12] =
+                [b"\"", b"\\", b"{", b"}", b"]", b",", b":", b"-", b"1e999", b"\\ud800", b"\xff", b""];
+            input.splice(from..to, rng.choice(damage).unwrap().iter().copied());
+            let (mut lines, mut message) = (lines(&input, LineFormat::Json, 10_000), Message::default());
+            match lines.fill(0, &mut message) {
+                // Nothing of it is left.
+                Ok(Filled::End | Filled::Stopped) => assert!(input.trim_ascii().is_empty(), "round {round}"),
+                Ok(Filled::Message) => {
+                    let whole = serde_json::from_slice::<serde::de::IgnoredAny>(&input);
+                    assert!(whole.is_ok(), "round {round}: {}", String::from_utf8_lossy(&input));
+                    let parts = parts(&message);
+                    assert!(parts.partition.is_none_or(|partition| partition >= 0), "round {round}");
+                    assert!(parts.timestamp_ms.is_none_or(|time| time > 0), "round {round}");
+                    assert!(parts.headers.iter().all(|(name, _)| !name.contains('\0')), "round {round}");
+                    sent += 1;
+                }
+                Err(error) => {
+                    assert!(matches!(error, SourceError::Line { line: 1, .. }), "round {round}: {error}");
+                    assert_eq!(parts(&message), Parts::default(), "round {round}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(sent > ROUNDS / 20 && refused > ROUNDS / 20, "{sent} sent, {refused} refused");
+    }
+
+    #[test]
+    fn raw_lines_are_all_bytes_of_the_input_and_text_lines_are_those_that_are_text() {
+        let mut rng = Rng::with_seed(SEED);
+        for round in 0..ROUNDS {
+            let pieces: [&[u8]; 10] =
+                [b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xef\xbb\xbf", b"\xc3\xa4", b"a", b"{}", b" "];
+            let size = rng.usize(0..30);
+            let input: Vec<u8> = (0..size).flat_map(|_| rng.choice(pieces).unwrap()).copied().collect();
+            let raw = all(&input, LineFormat::Raw);
+            let whole: Vec<_> = raw.iter().map(|line| line.as_deref().unwrap()).collect();
+            assert_eq!(whole.join(&b'\n'), input.strip_suffix(b"\n").unwrap_or(&input), "round {round}");
+            let texts = all(&input, LineFormat::Text);
+            assert_eq!(texts.len(), raw.len(), "round {round}: a bad line moves the numbers of the others");
+            for (nth, (text, raw)) in texts.iter().zip(whole).enumerate() {
+                let line = raw.strip_suffix(b"\r").unwrap_or(raw);
+                let line = if nth == 0 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
+                match text {
+                    Ok(text) => assert_eq!(text, line, "round {round}"),
+                    Err(_) => assert!(std::str::from_utf8(line).is_err(), "round {round}: {line:?}"),
+                }
+            }
+        }
     }
 
     #[test]

@@ -203,7 +203,25 @@ fn position(before: &str) -> (usize, usize) {
 mod tests {
     use std::collections::HashSet;
 
+    use fastrand::Rng;
+
     use super::*;
+
+    /// The same templates in every run: a failure names its round.
+    const SEED: u64 = 0x7e3;
+    const ROUNDS: usize = if cfg!(debug_assertions) { 5_000 } else { 100_000 };
+
+    /// A text that has more braces than people write.
+    fn any_text(rng: &mut Rng) -> String {
+        let size = rng.usize(0..40);
+        let character = |_| match rng.u8(0..6) {
+            0 => rng.char(..),
+            1 | 2 => *rng.choice(&['{', '}']).unwrap(),
+            3 => *rng.choice(&['\n', ':', ' ', '-', '1', 'ö']).unwrap(),
+            _ => rng.alphabetic(),
+        };
+        (0..size).map(character).collect()
+    }
 
     fn render(text: &str) -> String {
         let mut context = Context::new("run-1", "pod-a", 3);
@@ -266,6 +284,49 @@ mod tests {
         assert_eq!(render(r#"{"order":{"id":{{seq}}}}"#), r#"{"order":{"id":42}}"#);
         assert_eq!(render("a{{ seq }}b{{seq}}\n"), "a42b42\n");
         assert_eq!(render("ö{{seq}}ß } }} {"), "ö42ß } }} {");
+    }
+
+    #[test]
+    fn any_text_comes_out_as_it_went_in_when_its_braces_are_doubled() {
+        let mut rng = Rng::with_seed(SEED);
+        for round in 0..ROUNDS {
+            let text = any_text(&mut rng);
+            assert_eq!(render(&text.replace("{{", "{{{{")), text, "round {round}");
+            // A brace in front of a placeholder would be the first of its own two.
+            let text = text.trim_end_matches('{');
+            let around = format!("{0}{{{{seq}}}}{0}", text.replace("{{", "{{{{"));
+            assert_eq!(render(&around), format!("{text}42{text}"), "round {round}");
+        }
+    }
+
+    #[test]
+    fn any_template_is_rendered_or_refused_where_two_braces_stand() {
+        let mut rng = Rng::with_seed(SEED);
+        let mut context = Context::new("run", "host", 0);
+        let (mut rendered, mut refused) = (0, 0);
+        for round in 0..ROUNDS {
+            let pieces: [&str; 12] =
+                ["{{", "}}", "{", "}", "seq", "random:3", "random_int:1:9", "random_int:", ":", " ", "\n", "ö"];
+            let size = rng.usize(0..12);
+            let mut text: String = (0..size).map(|_| rng.choice(pieces).unwrap()).collect();
+            if rng.bool() {
+                text.push_str(&any_text(&mut rng));
+            }
+            match Template::parse("the value template", &text) {
+                Ok(template) => {
+                    template.render(&mut context, &mut Vec::new());
+                    rendered += 1;
+                }
+                Err(error) => {
+                    let line = text.split('\n').nth(error.line - 1).unwrap();
+                    let rest: String = line.chars().skip(error.column - 1).collect();
+                    assert!(rest.starts_with("{{"), "round {round}: {error} is not where {text:?} is wrong");
+                    assert!(error.to_string().len() < 500, "round {round}: {error}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(rendered > ROUNDS / 10 && refused > ROUNDS / 10, "{rendered} rendered, {refused} refused");
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! The accept loop of the admin server: a bounded number of connections, and no error that ends it.
 
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
-use super::connection;
+use super::connection::{self, Phase};
 
-/// Connections at a time. Prometheus and Kubernetes need a few; more are closed at once.
+/// Connections at a time. Prometheus and Kubernetes need a few; for more, others are closed.
 const CONNECTIONS: usize = 128;
 /// The part of the process's descriptors that connections may take: the rest is for the brokers.
 const PART: u64 = 4;
@@ -32,26 +32,38 @@ impl Accept for TcpListener {
     }
 }
 
+/// A connection that has a place.
+struct Kept {
+    phase: watch::Receiver<Phase>,
+    task: AbortHandle,
+}
+
 /// Serves connection after connection. It never ends: whatever is wrong with one is not wrong with the next, and a lack of
 /// descriptors passes.
+///
+/// A new connection may be a probe, so it gets a place: where there is none left, the connection that has waited the longest for a
+/// request loses its own.
 pub(super) async fn serve(listener: impl Accept, router: Router) {
     let limit = connections();
-    let free = Arc::new(Semaphore::new(limit));
+    let mut kept: Vec<Kept> = Vec::with_capacity(limit);
     let mut quiet_until = None::<Instant>;
     loop {
         let trouble = match listener.accept().await {
-            Ok(stream) => match Arc::clone(&free).try_acquire_owned() {
-                Ok(slot) => {
-                    let router = router.clone();
-                    tokio::spawn(async move {
-                        connection::serve(stream, router).await;
-                        drop(slot);
-                    });
-                    None
+            Ok(stream) => {
+                kept.retain(|kept| !kept.task.is_finished());
+                let is_full = kept.len() >= limit;
+                let has_place = !is_full || close_one(&mut kept);
+                if has_place {
+                    let (phase, seen) = connection::begin();
+                    let task = tokio::spawn(connection::serve(stream, router.clone(), phase));
+                    kept.push(Kept { phase: seen, task: task.abort_handle() });
+                    // It reads what is there, and the closed one goes, before the next one is taken: a request that came whole
+                    // is none that is waited for.
+                    tokio::task::yield_now().await;
                 }
-                // Dropped, it is closed.
-                Err(_) => Some(format!("more than {limit} connections at a time: the latest are closed")),
-            },
+                let closed = if has_place { "those that wait the longest for a request" } else { "the latest" };
+                is_full.then(|| format!("more than {limit} connections at a time: {closed} are closed"))
+            }
             Err(error) => {
                 tokio::time::sleep(PAUSE).await;
                 Some(cannot(&error))
@@ -64,6 +76,14 @@ pub(super) async fn serve(listener: impl Accept, router: Router) {
             tracing::error!(event = "admin_failed", "admin server: {trouble}");
         }
     }
+}
+
+/// Closes the connection that can be spared the most; `false` when all are being answered.
+fn close_one(kept: &mut Vec<Kept>) -> bool {
+    let ranks = kept.iter().enumerate().filter_map(|(at, kept)| Some((kept.phase.borrow().rank()?, at)));
+    let Some((_, at)) = ranks.min() else { return false };
+    kept.swap_remove(at).task.abort();
+    true
 }
 
 /// How many connections there may be at a time.
@@ -85,7 +105,8 @@ fn cannot(error: &io::Error) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -124,27 +145,77 @@ mod tests {
         assert!(ask(address).await.ends_with("here"));
     }
 
+    /// Asks on a connection that stays open, and reads the answer.
+    async fn ask_and_stay(address: std::net::SocketAddr) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = [0; 1024];
+        let length = stream.read(&mut answer).await.unwrap();
+        assert!(answer[..length].ends_with(b"here"));
+        stream
+    }
+
+    /// Whether the other side has closed it: nothing more was asked, so nothing else can come.
+    async fn is_closed(stream: &mut TcpStream) -> bool {
+        let read = tokio::time::timeout(Duration::from_millis(100), stream.read(&mut [0; 1])).await;
+        read.is_ok_and(|read| read.unwrap_or(0) == 0)
+    }
+
     #[tokio::test]
-    async fn more_connections_than_there_is_room_for_are_closed_at_once() {
+    async fn a_request_is_answered_however_many_half_ones_there_are() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, router()));
+        let mut answered = ask_and_stay(address).await;
+        let mut half = Vec::new();
+        for _ in 0..CONNECTIONS * 3 {
+            half.push(TcpStream::connect(address).await.unwrap());
+        }
+        assert!(ask(address).await.ends_with("here"), "none of those before is gone by itself");
+        for old in &mut half[..CONNECTIONS] {
+            assert!(is_closed(old).await, "the oldest are closed");
+        }
+        assert!(!is_closed(half.last_mut().unwrap()).await, "the latest has its place");
+        assert!(!is_closed(&mut answered).await, "who has asked is closed after all that have not");
+    }
+
+    #[tokio::test]
+    async fn connections_that_were_answered_are_closed_for_new_ones_too() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, router()));
+        let mut idle = Vec::new();
+        for _ in 0..CONNECTIONS {
+            idle.push(ask_and_stay(address).await);
+        }
+        assert!(ask(address).await.ends_with("here"));
+        assert!(is_closed(&mut idle[0]).await, "the one that has waited the longest");
+        assert!(!is_closed(&mut idle[1]).await, "no other");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_being_made_is_not_given_up_for_a_new_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let never = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::future::pending::<&str>()
+        };
+        tokio::spawn(serve(listener, router().route("/never", get(never))));
         let mut kept = Vec::new();
         for _ in 0..CONNECTIONS {
-            kept.push(TcpStream::connect(address).await.unwrap());
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET /never HTTP/1.0\r\n\r\n").await.unwrap();
+            kept.push(stream);
+        }
+        while asked.load(Ordering::Relaxed) < CONNECTIONS {
+            tokio::task::yield_now().await;
         }
         let mut extra = TcpStream::connect(address).await.unwrap();
-        assert_eq!(extra.read(&mut [0; 1]).await.unwrap_or(0), 0, "closed");
-        drop(kept);
-        loop {
-            let mut stream = TcpStream::connect(address).await.unwrap();
-            let _ = stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await;
-            let mut answer = String::new();
-            let _ = stream.read_to_string(&mut answer).await;
-            if answer.ends_with("here") {
-                break;
-            }
-        }
+        assert!(is_closed(&mut extra).await, "the latest");
+        assert!(!is_closed(&mut kept[0]).await);
     }
 
     #[test]

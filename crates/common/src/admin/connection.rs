@@ -31,7 +31,7 @@ const HEAD_BYTES: usize = 16 * 1024;
 
 /// What the connection waits for, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// The rest of a request's head. A connection begins with it.
     Head(Instant),
     /// The answer, be it made or written.
@@ -50,6 +50,22 @@ impl Phase {
             Phase::Idle(since) => since + IDLE,
         }
     }
+
+    /// How soon the connection is closed when another one needs its place: the least first. Half a request before one whose
+    /// requests were answered, and of equals the one that has waited the longest. `None` while an answer is being made.
+    pub(super) fn rank(self) -> Option<(u8, Instant)> {
+        match self {
+            Phase::Head(since) => Some((0, since)),
+            Phase::Idle(since) => Some((1, since)),
+            Phase::Written(since) => Some((2, since)),
+            Phase::Answer(_) => None,
+        }
+    }
+}
+
+/// The phase of a connection that begins now, and where it is seen.
+pub(super) fn begin() -> (watch::Sender<Phase>, watch::Receiver<Phase>) {
+    watch::channel(Phase::Head(Instant::now()))
 }
 
 /// Returns when a phase has lasted too long.
@@ -65,8 +81,8 @@ async fn overdue(mut phase: watch::Receiver<Phase>) {
 }
 
 /// Answers the requests of a connection, until it or one of the limits ends it.
-pub(super) async fn serve(stream: TcpStream, router: Router) {
-    let (phase, seen) = watch::channel(Phase::Head(Instant::now()));
+pub(super) async fn serve(stream: TcpStream, router: Router, phase: watch::Sender<Phase>) {
+    let seen = phase.subscribe();
     let stream = Stream { stream, phase: phase.clone() };
     let service = service_fn(move |request: Request<Incoming>| answer(request, router.clone(), phase.clone()));
     let connection = http1::Builder::new()
@@ -173,7 +189,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
-        tokio::spawn(serve(accepted, router));
+        tokio::spawn(serve(accepted, router, begin().0));
         (stream, Instant::now())
     }
 

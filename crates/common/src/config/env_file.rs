@@ -78,7 +78,58 @@ fn is_quoted(value: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+    use fastrand::Rng;
+
     use super::*;
+
+    /// The same files in every run: a failure names its round.
+    const SEED: u64 = 0xe9f;
+    const ROUNDS: usize = if cfg!(debug_assertions) { 2_000 } else { 20_000 };
+    /// Stands in values only, so that no message may have it.
+    const SENTINEL: &str = "hunter2";
+
+    /// What a line is to be read as.
+    enum Fate {
+        Nothing,
+        Variable(&'static str, String),
+        Problem,
+    }
+
+    /// A text that may be a value: nothing in it ends a line, and its ends are no white space and no quotes.
+    fn value(rng: &mut Rng) -> String {
+        loop {
+            let size = rng.usize(0..20);
+            let text: String = (0..size)
+                .map(|_| match rng.u8(0..4) {
+                    0 => rng.char(..),
+                    1 => *rng.choice(&['=', '#', '\'', '"', '$', '\\', ' ', '\t', '\r', '\u{a0}', '\u{feff}']).unwrap(),
+                    _ => rng.alphanumeric(),
+                })
+                .collect();
+            if text.trim() == text && !text.contains(['\n', '\0']) && !is_quoted(&text) {
+                return text;
+            }
+        }
+    }
+
+    /// A line without its end, and what it is.
+    fn line(rng: &mut Rng) -> (Vec<u8>, Fate) {
+        let name = *rng.choice(&["KAFKA_PASSWORD", "KAFKA_TOPIC", "KAFKA_USERNAME", "PRODUCER_VALUE"]).unwrap();
+        let indent = *rng.choice(&["", " ", "\t  "]).unwrap();
+        // Its ends are those of the value in front: no quote is left alone with one behind it.
+        let good = format!("{}{SENTINEL}", value(rng));
+        match rng.u8(0..12) {
+            0 => (indent.into(), Fate::Nothing),
+            1 => (format!("{indent}#{name}={good}").into(), Fate::Nothing),
+            2 => (format!("{name}=\"{good}\"").into(), Fate::Problem),
+            3 => (format!("{name}={good} ").into(), Fate::Problem),
+            4 => (format!("{name}={good}\0").into(), Fate::Problem),
+            5 => ([name.as_bytes(), b"=", good.as_bytes(), b"\xff"].concat(), Fate::Problem),
+            6 => (format!("export {name}={good}").into(), Fate::Problem),
+            7 => (format!("{name} {SENTINEL}").into(), Fate::Problem),
+            _ => (format!("{indent}{name}={good}").into(), Fate::Variable(name, good)),
+        }
+    }
 
     fn read_bytes(content: &[u8]) -> (BTreeMap<String, String>, String) {
         let folder = tempfile::tempdir().unwrap();
@@ -111,6 +162,74 @@ mod tests {
         }
         let (variables, problems) = read_bytes(b"\xef\xbb\xbfKAFKA_TOPIC=a\r\n\r\n");
         assert_eq!((problems.as_str(), variables["KAFKA_TOPIC"].as_str()), ("", "a"));
+    }
+
+    #[test]
+    fn each_line_is_read_as_what_it_is_whatever_stands_around_it() {
+        let mut rng = Rng::with_seed(SEED);
+        for round in 0..ROUNDS {
+            let mut content = if rng.bool() { b"\xef\xbb\xbf".to_vec() } else { Vec::new() };
+            let (mut expected, mut wrong) = (BTreeMap::new(), 0);
+            for _ in 0..rng.usize(0..6) {
+                let (line, fate) = line(&mut rng);
+                content.extend(line);
+                content.extend_from_slice(if rng.bool() { b"\n" } else { b"\r\n" });
+                match fate {
+                    Fate::Nothing => {}
+                    Fate::Problem => wrong += 1,
+                    // Given twice, which is a problem of its own.
+                    Fate::Variable(name, value) => {
+                        wrong += usize::from(expected.insert(name.to_owned(), value).is_some());
+                    }
+                }
+            }
+            let (variables, problems) = read_bytes(&content);
+            assert_eq!((variables, problems.lines().count()), (expected, wrong), "round {round}: {problems}");
+            assert!(!problems.contains(SENTINEL), "round {round}: {problems}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused_by_line() {
+        let mut rng = Rng::with_seed(SEED);
+        let mut read = 0;
+        for round in 0..ROUNDS {
+            let pieces: [&[u8]; 14] = [
+                b"\nKAFKA_TOPIC=",
+                b"\nKAFKA_USERNAME=a",
+                b"KAFKA_TOPIC",
+                b"=",
+                b"\n",
+                b"\r",
+                b"\"",
+                b"'",
+                b"#",
+                b" ",
+                b"\0",
+                b"\xff",
+                b"\xc3\xa4",
+                b"a",
+            ];
+            let size = rng.usize(0..15);
+            let content: Vec<u8> = (0..size).flat_map(|_| rng.choice(pieces).unwrap()).copied().collect();
+            let (variables, problems) = read_bytes(&content);
+            read += variables.len();
+            for (name, value) in &variables {
+                let whole = format!("{name}={value}");
+                let stands = content.split(|byte| *byte == b'\n').any(|line| {
+                    let line = line.strip_suffix(b"\r").unwrap_or(line);
+                    line.ends_with(whole.as_bytes())
+                });
+                assert!(stands, "round {round}: {whole:?} is not in {content:?}");
+            }
+            let lines = content.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let named = problems.lines().all(|problem| {
+                let number = problem.split("line ").nth(1).and_then(|rest| rest.split([' ', ':']).next());
+                number.and_then(|number| number.parse().ok()).is_some_and(|number| (1..=lines).contains(&number))
+            });
+            assert!(named, "round {round}: {problems}");
+        }
+        assert!(read > ROUNDS / 20, "{read} variables");
     }
 
     #[test]

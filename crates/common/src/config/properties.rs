@@ -227,7 +227,99 @@ fn canonical(key: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+    use fastrand::Rng;
+
     use super::*;
+
+    /// The same files in every run: a failure names its round.
+    const SEED: u64 = 0x9209;
+    const ROUNDS: usize = if cfg!(debug_assertions) { 2_000 } else { 20_000 };
+
+    /// What is read from a file of these bytes.
+    fn read_bytes(content: &[u8]) -> (Properties, Problems) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        let (mut properties, mut problems) = (Properties::new(), Problems::new());
+        properties.file(file.path(), &mut problems);
+        (properties, problems)
+    }
+
+    #[test]
+    fn a_file_gives_back_what_was_written() {
+        let mut rng = Rng::with_seed(SEED);
+        for round in 0..ROUNDS {
+            let mut content = String::new();
+            let mut expected = BTreeMap::new();
+            for number in 0..rng.usize(0..6) {
+                let key = format!("{}.{number}", rng.choice(["linger", "sasl.password", "ä", "x"]).unwrap());
+                let size = rng.usize(0..20);
+                let value: String = (0..size)
+                    .map(|_| match rng.u8(0..3) {
+                        0 => rng.char(' '..),
+                        1 => *rng.choice(&['=', '#', '!', '"', '\\', '$', ' ', '\t']).unwrap(),
+                        _ => rng.alphanumeric(),
+                    })
+                    .collect();
+                // What ends in a backslash looks continued, and is refused.
+                let value = value.trim_start().trim_end_matches(|end: char| end.is_whitespace() || end == '\\');
+                // An address with a login in it is refused, whatever property it stands in.
+                if has_credentials(&key, value) {
+                    continue;
+                }
+                let [indent, around, end] =
+                    [["", " \t"], ["", " "], ["\n", "\r\n"]].map(|of| *rng.choice(&of).unwrap());
+                // Without a value nothing may stand behind the sign: it would be white space at the end of a line.
+                let behind = if value.is_empty() { "" } else { around };
+                content.push_str(&format!("{indent}{key}{around}={behind}{value}{end}"));
+                content.push_str(rng.choice(["", "# sasl.password=x\n", "!\n", " \t\r\n"]).unwrap());
+                expected.insert(key, value.to_owned());
+            }
+            let (properties, problems) = read_bytes(content.as_bytes());
+            assert_eq!(problems.to_string(), "", "round {round}");
+            let read = properties.iter().map(|(key, property)| (key.to_owned(), property.value.clone()));
+            assert_eq!(read.collect::<BTreeMap<_, _>>(), expected, "round {round}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused_by_line() {
+        let pieces: [&[u8]; 15] = [
+            b"linger.ms",
+            b"sasl.password",
+            b"bootstrap.servers",
+            b"http://u:p@h",
+            b"=",
+            b"\n",
+            b"\r",
+            b"\\",
+            b"#",
+            b"!",
+            b" ",
+            b"\0",
+            b"\xff",
+            b"\xc2\xa0",
+            b"5",
+        ];
+        let mut rng = Rng::with_seed(SEED);
+        let mut read = 0;
+        for round in 0..ROUNDS {
+            let size = rng.usize(0..30);
+            let content: Vec<u8> = (0..size).flat_map(|_| rng.choice(pieces).unwrap()).copied().collect();
+            let (properties, problems) = read_bytes(&content);
+            for (key, property) in properties.iter() {
+                read += 1;
+                assert!(!key.is_empty() && refused::reason(key).is_none(), "round {round}: {key}");
+                assert!(!has_credentials(key, &property.value), "round {round}: {}", property.value);
+                let inside = !property.value.contains(['\n', '\0']) && property.value.trim() == property.value;
+                assert!(inside, "round {round}: {:?}", property.value);
+                assert!(property.origin.contains(", line "), "round {round}: {}", property.origin);
+            }
+            for problem in problems.iter() {
+                assert!(problem.contains(", line ") && !problem.contains("u:p@"), "round {round}: {problem}");
+            }
+        }
+        assert!(read > ROUNDS / 20, "{read} properties");
+    }
 
     #[test]
     fn a_raw_property_replaces_a_default_and_collides_with_a_typed_setting() {

@@ -1,4 +1,4 @@
-//! A topic that is being written: a record every so often, until it is dropped.
+//! A topic that is being written: a record every so often, or some at once, until it is dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,6 +23,11 @@ pub struct Trickle {
 impl Trickle {
     /// Starts: one record every `pause`, over these partitions in turn.
     pub fn start(config: &ClientConfig, topic: &str, partitions: &[i32], pause: Duration) -> Result<Self> {
+        Self::bursts(config, topic, partitions, 1, pause)
+    }
+
+    /// Starts: this many records at once every `pause`. To wait less than a millisecond for each would keep a core busy.
+    pub fn bursts(config: &ClientConfig, topic: &str, partitions: &[i32], burst: u64, pause: Duration) -> Result<Self> {
         let (acknowledged, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let mut config = config.clone();
         // Each one at once, however many wait for their acknowledgement.
@@ -37,6 +42,9 @@ impl Trickle {
                 }
                 let record = NewRecord::value(number.to_string()).partition(*partition);
                 producer.send(base_record(&topic, &record)).map_err(|(error, _)| error)?;
+                if (number + 1) % burst != 0 {
+                    continue;
+                }
                 let next = Instant::now() + pause;
                 while let Some(left) = next.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
                     producer.poll(left);

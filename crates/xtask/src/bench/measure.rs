@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::NamedTempFile;
-use testbed::process::{Process, Program};
+use testbed::process::{Process, Program, memory};
 
 /// Between two looks at a running program: the precision of its time, and little enough not to disturb it.
 const LOOK: Duration = Duration::from_millis(5);
@@ -72,13 +72,6 @@ pub fn finish(process: Process, began: Instant) -> Result<Sample> {
     }
     let cpu = outcome.cpu.context("the system tells no processor time")?.as_secs_f64();
     Ok(Sample { cpu, wall, peak_rss })
-}
-
-/// A line of `/proc/PID/status` in bytes: `VmRSS` or `VmHWM`.
-pub fn memory(pid: u32, line: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'))?;
-    Some(found.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
 /// Processor time of a running process so far, in seconds.

@@ -21,6 +21,9 @@ const QUIET: Duration = Duration::from_millis(500);
 /// A dead broker is given up, and a restarted one taken back, after this; by default after 9 s.
 const SESSION: [(&str, &str); 2] = [("broker.session.timeout.ms", "3000"), ("broker.heartbeat.interval.ms", "500")];
 
+/// Ten minutes, if nothing else is said.
+const SOAK: Duration = Duration::from_secs(600);
+
 /// Compaction within a second or so, not within a quarter of a minute.
 const CLEANER: (&str, &str) = ("log.cleaner.backoff.ms", "500");
 
@@ -40,6 +43,8 @@ pub struct Bench {
     one: Option<Cluster>,
     three: Option<Cluster>,
     login: Option<Cluster>,
+    /// How long both programs run at full speed, where that is shown.
+    pub soak: Duration,
 }
 
 /// A topic on a cluster.
@@ -63,7 +68,7 @@ impl Place {
 impl Bench {
     /// No cluster runs yet.
     pub fn new(programs: Programs) -> Self {
-        Self { programs, one: None, three: None, login: None }
+        Self { programs, one: None, three: None, login: None, soak: SOAK }
     }
 
     /// Ends all clusters; the next scenario starts its own anew.

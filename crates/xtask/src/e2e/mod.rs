@@ -17,6 +17,7 @@ mod final_words;
 mod groups;
 pub mod images;
 mod leaving;
+mod memory;
 mod monitoring;
 mod namespaces;
 mod oauth;
@@ -38,10 +39,12 @@ mod topics;
 mod watch;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::{Subcommand, ValueEnum};
 use common::args::sandbox::Sandbox;
+use common::config::units;
 use testbed::apache::Distribution;
 use testbed::process::set_everywhere;
 
@@ -59,6 +62,10 @@ pub struct Args {
 
     #[command(flatten)]
     chosen: Chosen,
+
+    /// How long `--only memory-soak` lasts
+    #[arg(long, value_name = "TIME", value_parser = units::positive_duration, default_value = "10m")]
+    soak: Duration,
 
     /// How far the programs confine themselves, as their own flag says it [default: not at all]
     #[arg(long, value_name = "MODE", value_enum, global = true)]
@@ -112,6 +119,7 @@ const SCENARIOS: [&[Scenario]; 22] = [
     &replaced::SCENARIOS,
     &damage::SCENARIOS,
     &signals::SCENARIOS,
+    &memory::SCENARIOS,
     &pipes::SCENARIOS,
     &broker_faults::SCENARIOS,
     &replaced_producer::SCENARIOS,
@@ -152,12 +160,14 @@ pub fn run(args: &Args) -> Result<bool> {
         Some(Other::Upgrade(args)) => return upgrade(args),
         None => {}
     }
-    let Some(scenarios) = args.chosen.of(SCENARIOS.into_iter().flatten())? else { return Ok(true) };
+    let all = SCENARIOS.into_iter().flatten();
+    let Some(scenarios) = args.chosen.of_all(all, memory::ON_REQUEST.iter())? else { return Ok(true) };
     // First, so that a machine without Java or Maven is told at once.
     let step = Step::begin(format!("Apache Kafka {}", Distribution::version()?));
     Distribution::get()?;
     step.end();
     let mut bench = Bench::new(programs::build()?);
+    bench.soak = args.soak;
     // A failed scenario may have left a broker stopped, or worse.
     Ok(suite::run(&scenarios, &mut bench, Bench::forget_clusters))
 }

@@ -34,19 +34,30 @@ impl Chosen {
         &self,
         all: impl Iterator<Item = &'static Scenario<Bench>> + Clone,
     ) -> Result<Option<Vec<&'static Scenario<Bench>>>> {
+        self.of_all(all, std::iter::empty())
+    }
+
+    /// [`Chosen::of`] with scenarios that are run by name only: they take too long for every run.
+    pub fn of_all<Bench>(
+        &self,
+        all: impl Iterator<Item = &'static Scenario<Bench>> + Clone,
+        on_request: impl Iterator<Item = &'static Scenario<Bench>> + Clone,
+    ) -> Result<Option<Vec<&'static Scenario<Bench>>>> {
+        let every = all.clone().chain(on_request);
         if self.list {
-            for scenario in all {
+            for scenario in every {
                 println!("{:<24} {}", scenario.name, scenario.claim);
             }
             return Ok(None);
         }
         for name in &self.only {
-            let known = all.clone().any(|scenario| scenario.name == name);
+            let known = every.clone().any(|scenario| scenario.name == name);
             ensure!(known, "there is no scenario {name:?}; --list names them");
         }
-        let wanted =
-            |scenario: &&Scenario<Bench>| self.only.is_empty() || self.only.iter().any(|name| name == scenario.name);
-        Ok(Some(all.filter(wanted).collect()))
+        if self.only.is_empty() {
+            return Ok(Some(all.collect()));
+        }
+        Ok(Some(every.filter(|scenario| self.only.iter().any(|name| name == scenario.name)).collect()))
     }
 }
 
@@ -72,4 +83,31 @@ pub fn run<Bench>(scenarios: &[&Scenario<Bench>], bench: &mut Bench, recover: fn
     }
     println!("{passed} passed, {failed} failed");
     failed == 0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+
+    const fn scenario(name: &'static str) -> Scenario<()> {
+        Scenario { name, claim: "", run: |()| Ok(String::new()) }
+    }
+
+    static ALL: [Scenario<()>; 2] = [scenario("one"), scenario("two")];
+    static LONG: [Scenario<()>; 1] = [scenario("long")];
+
+    fn chosen(only: &[&str]) -> Result<Vec<&'static str>> {
+        let chosen = Chosen { only: only.iter().map(|name| (*name).to_owned()).collect(), list: false };
+        let scenarios = chosen.of_all(ALL.iter(), LONG.iter())?.unwrap();
+        Ok(scenarios.iter().map(|scenario| scenario.name).collect())
+    }
+
+    #[test]
+    fn what_takes_long_is_run_by_name_only() {
+        assert_eq!(chosen(&[]).unwrap(), ["one", "two"]);
+        assert_eq!(chosen(&["long", "two"]).unwrap(), ["two", "long"]);
+        assert!(chosen(&["other"]).is_err());
+    }
 }

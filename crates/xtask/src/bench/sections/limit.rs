@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use testbed::process::Process;
+use testbed::process::{Process, memory};
 
 use super::super::invocation::Invocation;
 use super::super::measure::{self, Sink};
@@ -106,7 +106,7 @@ impl Drop for Limited {
 fn wait(process: Process, began: Instant) -> Result<(measure::Sample, String)> {
     let mut peak_rss = 0;
     while process.is_running() {
-        peak_rss = measure::memory(process.pid(), "VmHWM").unwrap_or(peak_rss);
+        peak_rss = memory(process.pid(), "VmHWM").unwrap_or(peak_rss);
         std::thread::sleep(Duration::from_millis(5));
     }
     let wall = began.elapsed().as_secs_f64();

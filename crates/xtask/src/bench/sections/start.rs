@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use testbed::ports;
-use testbed::process::Process;
+use testbed::process::{Process, memory};
 
 use super::super::invocation::Invocation;
-use super::super::measure::{cpu_so_far, memory, mib};
+use super::super::measure::{cpu_so_far, mib};
 use super::super::results::{Bar, Section, Spread};
 use super::super::setting::Setting;
 

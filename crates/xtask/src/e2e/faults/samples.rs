@@ -1,12 +1,12 @@
 //! Memory and health of a process, looked at twice a second for as long as it lives.
 
-use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use testbed::http;
+use testbed::process::memory;
 
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -87,7 +87,5 @@ pub fn rss_at(samples: &[Sample], at: Instant) -> Option<u64> {
 }
 
 fn rss_kib(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches("kB").trim().parse().ok()
+    Some(memory(pid, "VmRSS")? / 1024)
 }
