@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use common::kafka::backlog::Backlog;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::metrics::ProducerMetrics;
@@ -12,6 +13,8 @@ use crate::tally::Tally;
 
 /// Between two looks at the counts.
 const LOOK: Duration = Duration::from_millis(200);
+/// So many looks without a backlog, 5 s, are the end of one.
+const CALM: u32 = 25;
 /// How long the end of the bar is waited for: the terminal may take nothing more.
 const LAST: Duration = Duration::from_millis(500);
 /// Between two log lines.
@@ -33,9 +36,11 @@ impl Progress {
             let _alive = alive;
             let bar = bar(total);
             let mut line = Instant::now();
+            let mut backlog = Backlog::new(CALM);
             while let Err(RecvTimeoutError::Timeout) = over.recv_timeout(LOOK) {
                 let counts = tally.counts();
                 let in_flight = counts.in_flight;
+                backlog.look(in_flight);
                 metrics.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
                 if let Some(bar) = &bar {
                     bar.set_position(counts.delivered);

@@ -1,6 +1,7 @@
 //! The only place that makes a librdkafka configuration, and what both clients share: context, errors, login, topics.
 
 pub mod answering;
+pub mod backlog;
 mod certificate;
 pub mod context;
 pub mod defaults;

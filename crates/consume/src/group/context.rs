@@ -21,7 +21,7 @@ pub(crate) struct Snapshot {
     /// The ends of the partitions that the client works on and whose broker it is connected to: last stable offset and high watermark, negative where unknown.
     pub ends: Vec<(TopicPartition, i64, i64)>,
     /// Records that were fetched and wait to be polled.
-    pub waiting: i64,
+    pub waiting: u64,
 }
 
 #[derive(Default)]
@@ -69,7 +69,10 @@ impl Handler for Notes {
             })
         });
         let fetched = statistics.topics.values().flat_map(|topic| topic.partitions.values());
-        let waiting = fetched.filter(|partition| partition.desired).map(|partition| partition.fetchq_cnt).sum();
+        let waiting = fetched
+            .filter(|partition| partition.desired)
+            .map(|partition| partition.fetchq_cnt.max(0).unsigned_abs())
+            .sum();
         let is_steady = statistics.cgrp.as_ref().is_some_and(|group| group.join_state == "steady");
         let now = Instant::now();
         let taken = statistics.age.map_or(now, |age| (self.created + Duration::from_micros(age)).min(now));

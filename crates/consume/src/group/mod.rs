@@ -2,7 +2,6 @@
 
 mod answers;
 mod assignment;
-mod backlog;
 mod commits;
 mod context;
 
@@ -19,7 +18,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::exit::Exit;
-use common::kafka::native::{self, Isolation, Polled, Questions, RecordQueue, TopicPartition};
+use common::kafka::backlog::Backlog;
+use common::kafka::native::{Isolation, Polled, Questions, RecordQueue, TopicPartition};
 use common::kafka::{self, ClientState};
 use common::verdict::Verdict;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -28,7 +28,6 @@ use rdkafka::error::RDKafkaErrorCode;
 use crate::metrics::LoopMetrics;
 use crate::settings::{Settings, Subscription};
 use crate::sink::News;
-use backlog::Backlog;
 use commits::Commits;
 use context::{Context, Notes};
 use membership::Membership;
@@ -139,7 +138,7 @@ impl<'a> Group<'a> {
             is_first: true,
             unmatched: None,
             patience: patience(&settings.properties),
-            backlog: Backlog::default(),
+            backlog: Backlog::new(1),
             refresh: None,
             news: Vec::new(),
             is_fatal: false,
@@ -226,9 +225,7 @@ impl<'a> Group<'a> {
             if snapshot.is_steady {
                 self.membership.join();
             }
-            if self.backlog.is_worked_off(snapshot.waiting) {
-                native::release_memory();
-            }
+            self.backlog.look(snapshot.waiting);
             for (place, stable, highest) in &snapshot.ends {
                 let is_stable = self.settings.isolation == Isolation::ReadCommitted && *stable >= 0;
                 let end = if is_stable { *stable } else { *highest };

@@ -108,7 +108,7 @@ const SANDBOX: &str = "KAFKA_CLIENT_SANDBOX";
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 22] = [
+const SCENARIOS: [&[Scenario]; 23] = [
     &namespaces::SCENARIOS,
     &delivery::SCENARIOS,
     &topics::SCENARIOS,

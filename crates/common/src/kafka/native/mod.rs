@@ -32,7 +32,7 @@ pub use commit::Commits;
 pub use credentials::set_credentials;
 pub use delivery::was_attempted;
 pub use member::generation;
-pub use memory::release_memory;
+pub(super) use memory::release_memory;
 pub use message::{Headers, Message};
 pub use poll::{Polled, RecordQueue};
 pub use token::set_token;

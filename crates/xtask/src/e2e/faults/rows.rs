@@ -137,7 +137,15 @@ pub const ROWS: &[Row] = &[
             COMES,
         ),
     )),
-    short(beside(1, row("partitions", "the topic gets twice the partitions", Fault::Partitions, COMES))),
+    short(beside(
+        1,
+        row(
+            "partitions",
+            "the topic gets twice the partitions",
+            Fault::Partitions,
+            Allowed { ready: Ready::MayGo, ..COMES },
+        ),
+    )),
     short(beside(
         1,
         row(

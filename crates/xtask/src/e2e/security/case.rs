@@ -16,8 +16,11 @@ pub struct Case {
     /// Of `--refusals`.
     pub is_refusal: bool,
     /// Shows it.
-    pub run: Box<dyn Fn(&Bench) -> Result<Vec<Seen>>>,
+    pub run: Run,
 }
+
+/// Starts what a case is about, and says what it did.
+pub type Run = Box<dyn Fn(&Bench) -> Result<Vec<Seen>>>;
 
 /// What a program did.
 pub struct Seen {

@@ -20,7 +20,7 @@ use super::search::Needle;
 enum Secret {
     Password,
     KeyPassword,
-    ClientSecret,
+    OfClient,
 }
 
 /// How it is given.
@@ -42,9 +42,9 @@ const ROWS: [(&str, Secret, Way); 11] = [
     ("secret-key-file", Secret::KeyPassword, Way::File),
     ("secret-key-env-file", Secret::KeyPassword, Way::EnvFile),
     ("secret-key-properties", Secret::KeyPassword, Way::Properties),
-    ("secret-oauth-variable", Secret::ClientSecret, Way::Variable),
-    ("secret-oauth-file", Secret::ClientSecret, Way::File),
-    ("secret-oauth-env-file", Secret::ClientSecret, Way::EnvFile),
+    ("secret-oauth-variable", Secret::OfClient, Way::Variable),
+    ("secret-oauth-file", Secret::OfClient, Way::File),
+    ("secret-oauth-env-file", Secret::OfClient, Way::EnvFile),
 ];
 
 /// Where a secret must not be.
@@ -70,7 +70,7 @@ impl Secret {
             // Without TLS and by PLAIN: nothing but the programs themselves hides it.
             Self::Password => Access::plain(Some("SASL"), Login::Password("PLAIN", USER, PASSWORD)),
             Self::KeyPassword => Access { certificate: true, ..Access::tls("MUTUAL", Login::None) },
-            Self::ClientSecret => Access::plain(Some("SASL"), Login::Token(CLIENT_SECRET)),
+            Self::OfClient => Access::plain(Some("SASL"), Login::Token(CLIENT_SECRET)),
         }
     }
 
@@ -78,7 +78,7 @@ impl Secret {
         match self {
             Self::Password => PASSWORD,
             Self::KeyPassword => KEY_PASSWORD,
-            Self::ClientSecret => CLIENT_SECRET,
+            Self::OfClient => CLIENT_SECRET,
         }
     }
 
@@ -86,7 +86,7 @@ impl Secret {
         match self {
             Self::Password => "KAFKA_PASSWORD",
             Self::KeyPassword => "KAFKA_SSL_KEY_PASSWORD",
-            Self::ClientSecret => "KAFKA_OAUTH_CLIENT_SECRET",
+            Self::OfClient => "KAFKA_OAUTH_CLIENT_SECRET",
         }
     }
 
@@ -94,7 +94,7 @@ impl Secret {
         match self {
             Self::Password => Ok("sasl.password"),
             Self::KeyPassword => Ok("ssl.key.password"),
-            Self::ClientSecret => bail!("the client's secret is no property of librdkafka"),
+            Self::OfClient => bail!("the client's secret is no property of librdkafka"),
         }
     }
 
@@ -176,7 +176,7 @@ fn hidden(bench: &Bench, program: Which, name: &str, secret: Secret, way: Way) -
     let output = output(bench, program, name, secret, way)?;
     output.check(program)?;
     let mut needles = vec![(secret.variable(), Needle::new(secret.value(), &[USER, SERVICE]))];
-    if let Secret::ClientSecret = secret {
+    if let Secret::OfClient = secret {
         needles.push(("the token", Needle::new(&bench.last_token()?, &[])));
     }
     for (what, needle) in &needles {
