@@ -23,12 +23,27 @@ pub struct Verdict {
 
 /// Audits a run against these reports.
 pub fn audit(bench: &Bench, servers: &str, topic: &str, run: &str, reports: &[&str]) -> Result<Verdict> {
+    audit_of(bench, servers, topic, run, reports, None)
+}
+
+/// The same of a run that should have had so many messages, where the reports do not say how many.
+pub fn audit_of(
+    bench: &Bench,
+    servers: &str,
+    topic: &str,
+    run: &str,
+    reports: &[&str],
+    expected: Option<u64>,
+) -> Result<Verdict> {
     let folder = tempfile::tempdir()?;
     let mut program = bench.auditor(servers, topic, run).args(["--timeout", "60s"]);
     for (number, report) in reports.iter().enumerate() {
         let path = folder.path().join(format!("report-{number}.json"));
         fs::write(&path, report)?;
         program = program.arg("--report").arg(&path);
+    }
+    if let Some(expected) = expected {
+        program = program.args(["--expect", &expected.to_string()]);
     }
     let outcome = program.run(LIMIT)?;
     let code = outcome.code().with_context(|| format!("the audit was ended by a signal\n{outcome}"))?;

@@ -13,9 +13,9 @@ const PRODUCER_GROWTH: i64 = 32 * 1024;
 /// What a member that dies has logged and not committed: two intervals of a second, at its third of the rate.
 const OF_ONE_DEATH: u64 = 2 * RATE / 3;
 
-/// A broker that has just started answers the first producer that its ids are not loaded yet, and one that has just been told of a
-/// topic may not know it yet.
-const OF_A_START: [&str; 2] = ["librdkafka/GETPID", "client_error/UnknownTopicOrPartition"];
+/// A broker that has just started answers the first producer that its ids are not loaded yet, one that has just been told of a topic
+/// may not know it yet, and a member is not ready before the first answer; readiness from the fault on has a rule of its own.
+const OF_A_START: [&str; 3] = ["librdkafka/GETPID", "client_error/UnknownTopicOrPartition", "not_ready"];
 
 /// What must not be.
 pub fn judge(row: &Row, seen: &Seen) -> Vec<String> {

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use testbed::process::Signal;
 use testbed::records;
 
-use super::audit::audit;
+use super::audit::audit_of;
 use super::bench::Bench;
 use super::brokers;
 use super::load::{BEFORE, Load, RATE, number};
@@ -32,7 +32,8 @@ pub fn run(bench: &Bench, row: &Row, away: u64, seen: &mut Seen) -> Result<()> {
     let report = first.json()?;
     let numbers = ["requested", "delivered", "failed", "unsent"].map(|name| number(&report, name));
     let [requested, delivered, failed, unsent] = numbers;
-    ensure!(requested? == delivered? + failed? + unsent?, "the report does not add up: {report}");
+    let requested = requested?;
+    ensure!(requested == delivered? + failed? + unsent?, "the report does not add up: {report}");
     let said = report.get("message").map(ToString::to_string).unwrap_or_default();
     ensure!(said.contains("authentication"), "the report does not say what was refused: {report}");
 
@@ -59,8 +60,10 @@ pub fn run(bench: &Bench, row: &Row, away: u64, seen: &mut Seen) -> Result<()> {
     }
     ensure!(seen.logged == stored, "{} of {stored} records were logged", seen.logged);
     ensure!(seen.repeated == 0, "{} records were logged again", seen.repeated);
-    for (run, report, code) in [(&load.name, &first.stdout, MISSING), (&second, &report, 0)] {
-        let verdict = audit(bench, &load.servers, &load.name, run, &[report])?;
+    for (run, report, expected, code) in
+        [(&load.name, &first.stdout, Some(requested), MISSING), (&second, &report, None, 0)]
+    {
+        let verdict = audit_of(bench, &load.servers, &load.name, run, &[report], expected)?;
         ensure!(
             verdict.code == code,
             "the audit of {run} ended with {} instead of {code}: {}",

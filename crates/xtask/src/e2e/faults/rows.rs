@@ -23,7 +23,7 @@ const CUT: Allowed = Allowed { beyond: 35, ..AWAY };
 const ALL_CUT: Allowed = Allowed { beyond: 35, ..ALL_AWAY };
 /// Members that join and leave: a commit may meet the next generation, and is made again with it; a member that is given
 /// partitions anew is not ready before they answer.
-const COMES: Allowed = Allowed { lines: &["commit_failed", "not_ready"], ..QUIET };
+const COMES: Allowed = Allowed { lines: &["commit_failed", "not_ready"], ready: Ready::MayGo, ..QUIET };
 /// A member that is gone without a word, and comes back or not.
 const DEATH: Allowed = Allowed {
     repeats: Repeats::OneDeath,
@@ -137,15 +137,7 @@ pub const ROWS: &[Row] = &[
             COMES,
         ),
     )),
-    short(beside(
-        1,
-        row(
-            "partitions",
-            "the topic gets twice the partitions",
-            Fault::Partitions,
-            Allowed { ready: Ready::MayGo, ..COMES },
-        ),
-    )),
+    short(beside(1, row("partitions", "the topic gets twice the partitions", Fault::Partitions, COMES))),
     short(beside(
         1,
         row(
@@ -218,7 +210,7 @@ pub const ROWS: &[Row] = &[
             "stdout-full",
             "no room for a member's records",
             Fault::Full(Output::Stdout),
-            Allowed { lines: &["failed", "not_ready"], repeats: Repeats::OneDeath, ready: Ready::MayGo, ..COMES },
+            Allowed { lines: &["commit_failed", "failed", "not_ready"], repeats: Repeats::OneDeath, ..COMES },
         ),
     ),
     beside(4, row("stderr-full", "no room for a member's log", Fault::Full(Output::Stderr), COMES)),

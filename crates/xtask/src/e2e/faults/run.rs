@@ -149,7 +149,7 @@ pub(super) fn of_members(ended: &[Ended], began: Instant, looked: Instant, seen:
     for member in ended {
         count_lines(&member.outcome.stderr, &mut seen.lines);
         let count = |asked: fn(&Sample) -> Option<bool>| {
-            member.samples.iter().filter(|sample| asked(sample) == Some(false)).count()
+            member.samples.iter().filter(|sample| sample.at >= began && asked(sample) == Some(false)).count()
         };
         seen.not_live += count(|sample| sample.live) as u64;
         let not_ready = SAMPLE * u32::try_from(count(|sample| sample.ready)).unwrap_or(u32::MAX);
