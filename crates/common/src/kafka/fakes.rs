@@ -108,8 +108,8 @@ impl Fake {
         })
     }
 
-    /// A broker of id 1 with a topic `t` that takes this password by PLAIN, from any user, and each connection for one request
-    /// behind the login: so that a client logs in again and again.
+    /// A broker of id 1 with a topic `t` that takes this password by PLAIN, from any user. When the password changes, it answers one
+    /// more request on a connection and hangs up, so that the client logs in again.
     pub fn plain(password: &Arc<Mutex<String>>) -> Self {
         let password = Arc::clone(password);
         Self::new(move |mut stream| {
@@ -120,7 +120,8 @@ impl Fake {
                 metadata: &|| metadata(own, false),
                 password: &|| Some(password.lock().unwrap().clone()),
             };
-            while answer_any(&mut stream, &manners).is_some_and(|key| key != METADATA) {}
+            let at_first = password.lock().unwrap().clone();
+            while answer_any(&mut stream, &manners).is_some() && *password.lock().unwrap() == at_first {}
         })
     }
 
@@ -145,7 +146,7 @@ impl Drop for Fake {
 }
 
 fn answer_request(stream: &mut TcpStream, error: i16, mechanisms: &[&str]) -> Option<()> {
-    answer_any(stream, &Manners { error, mechanisms, metadata: &Vec::new, password: &|| None }).map(drop)
+    answer_any(stream, &Manners { error, mechanisms, metadata: &Vec::new, password: &|| None })
 }
 
 /// What a broker answers.
@@ -191,7 +192,7 @@ fn metadata(broker: SocketAddr, is_fenced: bool) -> Vec<u8> {
 }
 
 /// Answers one request; which one.
-fn answer_any(stream: &mut TcpStream, manners: &Manners<'_>) -> Option<i16> {
+fn answer_any(stream: &mut TcpStream, manners: &Manners<'_>) -> Option<()> {
     let Manners { error, mechanisms, metadata, password } = *manners;
     const API_VERSIONS: i16 = 18;
     const SASL_HANDSHAKE: i16 = 17;
@@ -240,8 +241,7 @@ fn answer_any(stream: &mut TcpStream, manners: &Manners<'_>) -> Option<i16> {
         _ => return None,
     }
     stream.write_all(&(body.len() as i32).to_be_bytes()).ok()?;
-    stream.write_all(&body).ok()?;
-    Some(key)
+    stream.write_all(&body).ok()
 }
 
 /// A certificate and its key.
