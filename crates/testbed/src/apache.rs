@@ -36,5 +36,5 @@ pub use cluster::Cluster;
 pub use detached::{count_detached, stop_detached};
 pub use distribution::Distribution;
 pub use groups::Member;
-pub use pki::Pki;
-pub use security::{Listener, Sasl, Shown, Tls};
+pub use pki::{Pki, Shown};
+pub use security::{Listener, Sasl, Tls};

@@ -121,7 +121,7 @@ fn brokers_that_go_and_come_back_cost_nothing_but_time() {
 #[test]
 fn brokers_that_stay_away_are_waited_for_until_the_timeout() {
     let cluster = Cluster::new(3);
-    let args = ["-i", "-", "-n", "200", "--timeout", "4s", "--listen", "127.0.0.1:0"];
+    let args = ["-i", "-", "-n", "200", "--timeout", "8s", "--listen", "127.0.0.1:0"];
     let mut process = cluster.producer().args(args).stdin_piped().spawn().unwrap();
     let address = admin_address(&process);
     process.write_stdin(lines(0..50)).unwrap();

@@ -6,7 +6,6 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::security::Shown;
 use crate::spawn::on_path;
 
 /// Of our own, as the machine's may hold anything.
@@ -34,6 +33,18 @@ extendedKeyUsage = clientAuth
 ";
 
 const DAYS: &str = "30";
+
+/// Which certificate the brokers show at a listener with TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// A good one, for `localhost` and `127.0.0.1`.
+    #[default]
+    Good,
+    /// One that ended yesterday.
+    Expired,
+    /// One for [`Pki::OTHER_HOST`] only.
+    OfAnotherHost,
+}
 
 /// An authority and what it has signed, as PEM files of one folder.
 #[derive(Clone, Debug)]

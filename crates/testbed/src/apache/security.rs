@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 
-use super::pki::Pki;
+use super::pki::{Pki, Shown};
 
 /// How clients log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,18 +38,6 @@ pub enum Tls {
     Server,
     /// The brokers and the clients. A client is known by its certificate's common name.
     Mutual,
-}
-
-/// Which certificate the brokers show at a listener with TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shown {
-    /// A good one, for `localhost` and `127.0.0.1`.
-    #[default]
-    Good,
-    /// One that ended yesterday.
-    Expired,
-    /// One for [`super::Pki::OTHER_HOST`] only.
-    OfAnotherHost,
 }
 
 /// One more listener for clients, see [`super::Builder::listener`].

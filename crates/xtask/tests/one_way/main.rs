@@ -9,10 +9,11 @@ use std::path::Path;
 use sources::{Package, Source, is_below};
 
 /// The workspace's packages, each with those of the workspace that its code may use. Tests may use more.
-const PACKAGES: [(&str, &[&str]); 10] = [
+const PACKAGES: [(&str, &[&str]); 11] = [
     ("common", &[]),
     ("consume", &["common"]),
     ("floor", &["common", "consume", "kafka-consumer", "kafka-producer"]),
+    ("fuzz", &["common", "kafka-consumer", "kafka-producer"]),
     ("guard", &["common", "consume", "kafka-consumer", "kafka-producer"]),
     ("kafka-consumer", &["common", "consume", "ledger"]),
     ("kafka-producer", &["common", "ledger"]),

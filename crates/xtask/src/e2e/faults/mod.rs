@@ -27,6 +27,7 @@ mod scene;
 mod seen;
 mod signals;
 mod streams;
+mod watched;
 
 use std::time::Duration;
 

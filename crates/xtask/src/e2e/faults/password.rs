@@ -11,8 +11,8 @@ use super::bench::Bench;
 use super::brokers;
 use super::load::{BEFORE, Load, RATE, number};
 use super::row::Row;
-use super::run::of_members;
 use super::seen::Seen;
+use super::watched::of_members;
 
 const SOON: Duration = Duration::from_secs(60);
 /// Messages of the second run, with the password that fits again.

@@ -12,7 +12,7 @@ use testbed::process::Program;
 use super::super::access::{form_encoded, with_authority, with_certificate, with_protocol, with_token, with_token_url};
 use super::super::bench::{PASSWORD, SERVICE, STRANGER, USER};
 use super::super::token_server::TokenServer;
-use super::case::Which;
+use super::which::Which;
 use crate::programs::Programs;
 
 /// [`USER`], [`SERVICE`] and the client of the certificate may do everything with it.

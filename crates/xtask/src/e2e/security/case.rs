@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::bench::Bench;
+pub use super::which::{BOTH, Which};
 
 /// One thing that must hold.
 pub struct Case {
@@ -42,28 +43,6 @@ pub struct Told {
     pub what: String,
     /// What the programs did, or what went wrong.
     pub result: Result<Vec<Seen>, String>,
-}
-
-/// One of the two programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// `kafka-producer`.
-    Producer,
-    /// `kafka-consumer`.
-    Consumer,
-}
-
-/// Both, in the order of the table.
-pub const BOTH: &[Which] = &[Which::Producer, Which::Consumer];
-
-impl Which {
-    /// In a word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Producer => "producer",
-            Self::Consumer => "consumer",
-        }
-    }
 }
 
 impl fmt::Display for Seen {

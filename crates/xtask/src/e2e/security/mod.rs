@@ -9,6 +9,7 @@ mod search;
 mod secrets;
 mod tokens;
 mod ways;
+mod which;
 
 use std::time::Instant;
 
