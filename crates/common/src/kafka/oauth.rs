@@ -18,6 +18,9 @@ use crate::tls;
 
 /// A token endpoint that hangs is given up after this long.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// So long before a token's end by our clock a broker may refuse it, and so long after it a login with it may be under way.
+const EARLY: Duration = Duration::from_secs(1);
+const LATE: Duration = Duration::from_secs(10);
 /// Assumed when the endpoint does not say how long its token lives.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 
@@ -68,6 +71,8 @@ pub struct TokenSource {
 #[derive(Default)]
 struct State {
     token: Option<Token>,
+    /// When the token before it ends, or has ended.
+    last_end: Option<Instant>,
     /// Why the last attempt failed; `None` after one that did not.
     failure: Option<TokenError>,
     is_fetching: bool,
@@ -82,6 +87,7 @@ struct Token {
     token: OAuthToken,
     /// From then on another one is wanted.
     refresh_at: Instant,
+    ends_at: Instant,
 }
 
 impl TokenSource {
@@ -122,11 +128,16 @@ impl TokenSource {
         None
     }
 
-    /// Whether the token is one that a broker should take: it came in time, and no attempt has failed since. A refusal is about
+    /// Whether the token is one that a broker should take: it came in time, no attempt has failed since, and it was not the one
+    /// before, which has just ended, that a connection logged in with. A refusal is about
     /// the client then, and not about a token that has ended.
     pub fn is_good(&self) -> bool {
         let state = self.state();
-        state.failure.is_none() && fresh(&state).is_some()
+        let ended_lately = state.last_end.is_some_and(|end| {
+            let now = Instant::now();
+            now + EARLY >= end && now < end + LATE
+        });
+        state.failure.is_none() && fresh(&state).is_some() && !ended_lately
     }
 
     /// Whether this caller is to fetch: nobody else does.
@@ -150,7 +161,9 @@ impl TokenSource {
         match result {
             Ok((token, lifetime)) => {
                 // As librdkafka does: when a fifth of its life is left.
-                state.token = Some(Token { token, refresh_at: Instant::now() + lifetime * 4 / 5 });
+                let now = Instant::now();
+                let token = Token { token, refresh_at: now + lifetime * 4 / 5, ends_at: now + lifetime };
+                state.last_end = state.token.replace(token).map(|before| before.ends_at);
                 state.failure = None;
                 self.has_news.store(true, Ordering::Release);
                 drop(state);

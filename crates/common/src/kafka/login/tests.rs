@@ -146,3 +146,22 @@ fn a_broker_that_refuses_an_ended_token_is_waited_for_and_one_that_refuses_a_fre
         assert_eq!(client.refused().is_some(), is_final, "lifetime {lifetime}");
     }
 }
+
+#[test]
+fn a_refusal_just_after_a_token_ended_is_not_about_the_one_that_replaced_it() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let endpoint = {
+        let asked = Arc::clone(&asked);
+        Fake::new(move |mut stream| {
+            let lifetime = if asked.fetch_add(1, Ordering::Relaxed) == 0 { "0" } else { "3600" };
+            respond(&mut stream, "200 OK", &GRANT.replace("LIFETIME", lifetime));
+        })
+    };
+    let client = state(&endpoint);
+    let _ = client.token();
+    wait_for("the first token", || (granted(&client) > 0).then_some(()));
+    let _ = client.token();
+    wait_for("the second token", || (granted(&client) > 1).then_some(()));
+    client.error(&KafkaError::Global(RDKafkaErrorCode::Authentication), "SASL authentication error: invalid_token");
+    assert_eq!(client.refused(), None);
+}
