@@ -33,6 +33,9 @@ pub enum About {
     Token,
 }
 
+/// What a broker says to a login where it expects none.
+pub const SASL_STATE: &str = "Request not valid in current SASL state";
+
 /// What librdkafka says of a coordinator without KIP-848, in a line for debugging and nowhere else. The consumer's test
 /// `a_broker_without_the_new_group_protocol_is_named_as_such` shows that it still says so.
 pub(super) const NO_KIP848: &str = "ConsumerGroupHeartbeatRequest not supported by broker";
@@ -97,7 +100,7 @@ const PHRASES: &[Phrase] = &[
         hint: "",
     },
     Phrase {
-        words: &["mechanism handshake failed", "Request not valid in current SASL state"],
+        words: &["mechanism handshake failed", SASL_STATE],
         about: About::Login,
         class: Class::Refused,
         says: |place, _| Some(format!("{place}: this listener offers no SASL")),

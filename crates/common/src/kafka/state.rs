@@ -65,6 +65,8 @@ pub struct ClientState {
     established: AtomicBool,
     /// Whether at least one broker is believed to be reachable now.
     contact: AtomicBool,
+    /// Whether one ever was.
+    was_reached: AtomicBool,
     /// The client knows no address any more that it could ask.
     is_lost: AtomicBool,
 }
@@ -103,6 +105,7 @@ impl ClientState {
             nodes: Mutex::default(),
             established: AtomicBool::new(false),
             contact: AtomicBool::new(false),
+            was_reached: AtomicBool::new(false),
             is_lost: AtomicBool::new(false),
         }
     }
@@ -124,6 +127,7 @@ impl ClientState {
     /// A broker answered.
     pub fn reached(&self) {
         self.contact.store(true, Ordering::Relaxed);
+        self.was_reached.store(true, Ordering::Relaxed);
     }
 
     /// From now on a refusal is a fault to be waited for, not a wrong configuration: a consumer that has had its
@@ -309,7 +313,10 @@ impl ClientState {
         {
             self.note_cause(reading.clone());
         }
-        let is_final = self.is_final(code, &reading) && !self.established.load(Ordering::Relaxed);
+        // A listener that has taken a login offers SASL. It refuses one that comes too soon behind the last, as with tokens that
+        // live for seconds.
+        let is_too_soon = reason.contains(phrases::SASL_STATE) && self.was_reached.load(Ordering::Relaxed);
+        let is_final = self.is_final(code, &reading) && !is_too_soon && !self.established.load(Ordering::Relaxed);
         let text = match lock(&self.cause).as_ref() {
             Some(cause) if code == RDKafkaErrorCode::AllBrokersDown && cause.when.elapsed() <= QUIET => {
                 format!("no connection to any of the brokers: {}", cause.reading.text)

@@ -186,3 +186,16 @@ fn a_client_that_was_told_of_no_broker_asks_the_first_addresses_again() {
         ask().ok().filter(|brokers| *brokers == 1)
     });
 }
+
+#[test]
+fn a_listener_that_has_taken_a_login_offers_one() {
+    let error = global(RDKafkaErrorCode::Authentication);
+    let words = "127.0.0.1:9092/1: SASL OAUTHBEARER mechanism handshake failed: Broker: Request not valid in current SASL state";
+    let client = state();
+    client.reached();
+    client.error(&error, words);
+    assert_eq!(client.refused(), None);
+    let new = state();
+    new.error(&error, words);
+    assert!(new.refused().unwrap().reason().contains("this listener offers no SASL"));
+}
