@@ -1,6 +1,8 @@
 //! What became of the messages: one tally, written by the sending thread and by librdkafka's delivery callback. The report can
 //! be made from it at any moment, and always adds up.
 
+mod partitions;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,6 +18,7 @@ use prometheus::local::LocalHistogram;
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::metrics::ProducerMetrics;
+use partitions::Partitions;
 
 /// Latencies up to this, in microseconds, are told apart; longer ones count as this.
 const LONGEST_US: u64 = 3_600_000_000;
@@ -66,26 +69,6 @@ struct State {
     /// The first refusal that concerns one message, such as its size.
     refused_message: Option<Verdict>,
     fatal: bool,
-}
-
-/// Partitions, a bit for each: noted with each acknowledgement.
-#[derive(Default)]
-struct Partitions(Vec<u64>);
-
-impl Partitions {
-    fn insert(&mut self, partition: i32) {
-        let Ok(partition) = usize::try_from(partition) else { return };
-        let word = partition / 64;
-        if word >= self.0.len() {
-            self.0.resize(word + 1, 0);
-        }
-        self.0[word] |= 1 << (partition % 64);
-    }
-
-    fn contains(&self, partition: i32) -> bool {
-        let Ok(partition) = usize::try_from(partition) else { return false };
-        self.0.get(partition / 64).is_some_and(|word| word & 1 << (partition % 64) != 0)
-    }
 }
 
 #[derive(Default)]

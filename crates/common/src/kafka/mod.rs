@@ -20,6 +20,7 @@ mod replaced;
 pub mod rotation;
 mod state;
 pub mod statistics;
+mod tend;
 pub mod topic;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -13,7 +12,6 @@ use super::certificate;
 use super::error::{Class, class, hint, name, of_group, with_hint};
 use super::lock;
 use super::names::{self, Names};
-use super::native;
 use super::nodes::Nodes;
 use super::oauth::TokenSource;
 use super::phrases::{self, About, Reading};
@@ -48,7 +46,7 @@ pub struct ClientState {
     pub(super) tokens: Option<Arc<TokenSource>>,
     /// Credentials that were replaced.
     pub(super) replaced: Replaced,
-    facts: OnceLock<Facts>,
+    pub(super) facts: OnceLock<Facts>,
     without_group: AtomicBool,
     /// The first refusal that no retry can help, as long as the work was not established.
     refused: Mutex<Option<Verdict>>,
@@ -68,13 +66,13 @@ pub struct ClientState {
     /// Whether one ever was.
     was_reached: AtomicBool,
     /// The client knows no address any more that it could ask.
-    is_lost: AtomicBool,
+    pub(super) is_lost: AtomicBool,
 }
 
 /// What of the configuration a message depends on.
-struct Facts {
+pub(super) struct Facts {
     checks_host: bool,
-    servers: String,
+    pub(super) servers: String,
 }
 
 /// Why a connection failed.
@@ -407,29 +405,6 @@ impl ClientState {
         }
         self.is_lost.store(!statistics.brokers.values().any(Broker::is_address), Ordering::Relaxed);
         Some(statistics)
-    }
-
-    /// Does for the client what the callbacks could not: a token that has come and a password that was replaced are handed over,
-    /// and a client without any address gets the first ones again. To be called in each round of a loop that serves this client;
-    /// mostly it costs three atomic loads.
-    pub fn tend<C: ClientContext>(&self, client: &Client<C>) {
-        self.hand_over_token(client);
-        self.hand_over_password(client);
-        // librdkafka drops each node that an answer does not name, and a broker that is fenced (its controller has not heard of
-        // it for a while, as after a pause of the whole machine) names none, not even itself. Then nobody is left to ask.
-        // librdkafka starts over when the last connection goes down, but an answer that arrives just then calls that off, and for
-        // good: it counts as being under way from then on (issue 5301).
-        if self.is_lost.load(Ordering::Relaxed)
-            && self.is_lost.swap(false, Ordering::Relaxed)
-            && let Some(facts) = self.facts.get()
-        {
-            native::add_brokers(client, &facts.servers);
-            tracing::info!(
-                event = "rebootstrap",
-                bootstrap_servers = facts.servers,
-                "the last broker that answered named no broker: the first addresses are asked again"
-            );
-        }
     }
 }
 
