@@ -14,13 +14,11 @@ use common::kafka::promises::{self, Weakness};
 use common::kafka::rotation::OnChange;
 use common::kafka::{self, defaults};
 use common::telemetry;
-use consume::{FIXED, Reset, Settings, Subscription};
+use consume::{FIXED, NO_GROUP, Reset, Settings, Subscription, tuned};
 
 use crate::args::{Format, GroupProtocol, Isolation, RunArgs, Start};
 use crate::record_log::{self, FieldPath, MIN_LINE_BYTES};
 
-/// Given partitions are read without a group, but librdkafka's consumer wants a name for one.
-pub(crate) const NO_GROUP: &str = "kafka-consumer-without-group";
 /// What lets a consumer end when a certificate was replaced.
 const EXIT_FLAG: &str = "--exit-on-credential-change (CONSUMER_EXIT_ON_CREDENTIAL_CHANGE)";
 /// What KIP-848 leaves to the broker: librdkafka refuses a client that sets one of these.
@@ -275,19 +273,6 @@ fn fetching(args: &RunArgs, given: Given<'_>, properties: &mut Properties, probl
     }
     defaults::connections(properties, args.timeout);
     defaults::answers(properties);
-}
-
-/// How much is fetched, for whoever reads.
-pub(crate) fn tuned(properties: &mut Properties) {
-    // By default a fast consumer is parked for a whole second each time its queue is full: 180,000 records/s instead of
-    // 1,370,000 (measured with 100-byte values).
-    properties.fallback("fetch.queue.backoff.ms", 10);
-    properties.fallback("queued.min.messages", 20_000);
-    // 64 MiB by default. Counted are a record's bytes, not the 500 or so that librdkafka takes to keep it: with records of 100
-    // bytes from a hundred partitions, a process of 120 MiB has 16 MiB in the queue, and one of 55 MiB has 4, at the same rate.
-    properties.fallback("queued.max.messages.kbytes", 4 * 1024);
-    // New partitions, and topics that a regular expression matches, are found within a minute, not five.
-    properties.fallback("topic.metadata.refresh.interval.ms", 60_000);
 }
 
 fn record_log(args: &RunArgs, problems: &mut Problems) -> record_log::Options {

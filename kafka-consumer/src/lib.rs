@@ -131,12 +131,11 @@ impl life::Program for Consumer {
         let config = match task {
             Task::Run(config) => *config,
             Task::Audit(config) => {
-                let config = Arc::new(*config);
-                let from = config.from.unwrap_or_else(|| config.default_from());
-                let state = Arc::new(audit::State::new(config.expected, from));
-                let account = audit::Account::new(Arc::clone(&config), Arc::clone(&state));
-                let work = audit::Work { config, state, client, metrics: metrics.consume, health, shutdown };
-                let run = Box::new(move |finish| work.run(finish));
+                let plan = config.plan;
+                let state = Arc::new(auditor::State::new(plan.expected, plan.beginning()));
+                let account = auditor::Account::new(Arc::clone(&plan), Arc::clone(&state));
+                let audit = auditor::Audit { plan, state, client, metrics: metrics.consume, health, shutdown };
+                let run = Box::new(move |finish: Finish| audit.run(|verdict| finish.with(verdict)));
                 return Ok(Job { account: Some(Arc::new(account)), routes: Routes::default(), run });
             }
         };
@@ -156,9 +155,9 @@ fn of_audit(config: &audit::Config) -> Settings<'_> {
     Settings {
         listen: Listen::Off,
         connection: &config.connection,
-        properties: &config.run.properties,
-        subject: format!("topic {}", config.topic),
-        drain_timeout: config.run.drain_timeout,
+        properties: &config.plan.run.properties,
+        subject: format!("topic {}", config.plan.topic),
+        drain_timeout: config.plan.run.drain_timeout,
         stall_limit: audit::STALL_LIMIT,
         endless: false,
         weakened: &config.weakened,

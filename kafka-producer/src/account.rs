@@ -40,12 +40,18 @@ impl Account {
     }
 }
 
-impl life::Account for Account {
-    fn report(&self, verdict: &Verdict) -> Report {
+impl Account {
+    /// The outcome of the run if it ends now.
+    pub fn outcome(&self) -> Outcome<'_> {
         let counts = self.tally.close();
         *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts.clone());
-        let outcome = Outcome::new(&self.identity, counts);
-        outcome.with(&self.guarantees).report(verdict)
+        Outcome::new(&self.identity, counts).with(&self.guarantees)
+    }
+}
+
+impl life::Account for Account {
+    fn report(&self, verdict: &Verdict) -> Report {
+        self.outcome().report(verdict)
     }
 
     fn undone(&self) -> Option<String> {

@@ -29,6 +29,9 @@ pub struct Args {
 pub enum Command {
     /// Print the effective settings, each with where it came from, secrets redacted
     Config(Box<RunArgs>),
+    /// Publish and read back in one process: exit 0 proves that every message came exactly once, whole and in order, 5 that it did
+    /// not
+    RoundTrip(Box<RunArgs>),
 }
 
 /// The flags of a run.
@@ -296,6 +299,7 @@ fn examples() -> String {
          kafka-producer --size 1KiB -n 1000000 -r 5k/s       a steady load\n  \
          kafka-producer -i orders.ndjson --input-format json records from a file\n  \
          kafka-producer -k '{{{{seq}}}}' --value 'hi {{{{uuid}}}}'   templates\n  \
+         kafka-producer round-trip -n 1000                   the same, read back and judged\n  \
          kafka-producer config                               what is set, and where\n\n\
          {}",
         common::args::help_footer(&SECRETS)

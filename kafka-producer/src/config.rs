@@ -74,6 +74,8 @@ pub struct Config {
     pub connection: Connection,
     /// librdkafka's settings.
     pub properties: Properties,
+    /// Those of the connection alone, for another client.
+    pub connection_properties: Properties,
     /// Which of them weaken what the program promises by default.
     pub weakened: Vec<Weakness>,
     /// Traces, if there are any.
@@ -89,6 +91,7 @@ impl Config {
         let mut properties = Properties::new();
         let connection =
             connection::resolve(&args.connection, "kafka-producer", given, layers, &mut properties, problems);
+        let connection_properties = properties.clone();
         let share = share(args, problems);
         let messages = messages(args, problems);
         delivery(args, given, share, &mut properties, problems);
@@ -131,6 +134,7 @@ impl Config {
             namespace: args.pod_namespace.clone(),
             connection,
             properties,
+            connection_properties,
             weakened,
             traces: telemetry::Settings::new("kafka-producer", layers, problems),
             sandbox: args.sandbox.sandbox,

@@ -13,6 +13,7 @@ mod progress;
 pub mod publish;
 pub mod pushed;
 pub mod report;
+mod round_trip;
 pub mod source;
 mod stop;
 mod tally;
@@ -38,8 +39,9 @@ use account::Account;
 use args::{ReportFormat, RunArgs};
 use config::Config;
 use metrics::ProducerMetrics;
-use publish::Publisher;
+use publish::{Beginnings, Publisher};
 use pushed::RunPushes;
+use round_trip::RoundTrip;
 use source::{Source, SourceError};
 use stop::Stop;
 use tally::Tally;
@@ -57,30 +59,64 @@ pub fn main() -> ExitCode {
 /// What the runner is given.
 struct Producer;
 
+/// The flags, as typed.
+enum Typed {
+    Run(Box<RunArgs>),
+    RoundTrip(Box<RunArgs>),
+}
+
+impl Typed {
+    fn run(&self) -> &RunArgs {
+        match self {
+            Self::Run(args) | Self::RoundTrip(args) => args,
+        }
+    }
+}
+
+/// What is to be done, checked.
+struct Task {
+    config: Config,
+    /// How the topic is read, where the run is read back.
+    reading: Option<consume::Settings>,
+}
+
+/// The name of the subcommand.
+const ROUND_TRIP: &str = "round-trip";
+
 impl life::Program for Producer {
     const NAME: &'static str = NAME;
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-    type Args = RunArgs;
-    type Config = Config;
+    type Args = Typed;
+    type Config = Task;
     type Metrics = ProducerMetrics;
 
     fn command(version: String) -> clap::Command {
         args::command(version)
     }
 
-    fn args(_: Option<&str>, flags: &ArgMatches) -> Result<RunArgs, clap::Error> {
-        RunArgs::from_arg_matches(flags)
+    fn args(subcommand: Option<&str>, flags: &ArgMatches) -> Result<Typed, clap::Error> {
+        let args = Box::new(RunArgs::from_arg_matches(flags)?);
+        Ok(match subcommand {
+            Some(ROUND_TRIP) => Typed::RoundTrip(args),
+            _ => Typed::Run(args),
+        })
     }
 
-    fn log(args: &RunArgs) -> &LogArgs {
-        &args.log
+    fn log(args: &Typed) -> &LogArgs {
+        &args.run().log
     }
 
-    fn configure(args: &RunArgs, given: Given<'_>, layers: &Layers, problems: &mut Problems) -> Config {
-        Config::new(args, given, layers, problems)
+    fn configure(args: &Typed, given: Given<'_>, layers: &Layers, problems: &mut Problems) -> Task {
+        let config = Config::new(args.run(), given, layers, problems);
+        let reading = match args {
+            Typed::Run(_) => None,
+            Typed::RoundTrip(args) => Some(round_trip::reading(args, &config, problems)),
+        };
+        Task { config, reading }
     }
 
-    fn settings(config: &Config) -> Settings<'_> {
+    fn settings(task: &Task) -> Settings<'_> {
+        let config = &task.config;
         let table = match config.report {
             ReportFormat::Table => true,
             ReportFormat::Json => false,
@@ -115,7 +151,8 @@ impl life::Program for Producer {
         Ok(Registered { metrics, work: producer, client, http, log, spans })
     }
 
-    fn start(config: Config, parts: Parts<ProducerMetrics>) -> Result<Job, String> {
+    fn start(task: Task, parts: Parts<ProducerMetrics>) -> Result<Job, String> {
+        let Task { config, reading } = task;
         let Parts { client, metrics, health, shutdown, tracer } = parts;
         let tally = Tally::new(metrics.clone(), config.own_messages()).map_err(|error| error.to_string())?;
         let tally = Arc::new(tally);
@@ -124,8 +161,18 @@ impl life::Program for Producer {
         let gateway = config.gateway.as_ref().filter(|_| !config.dry_run);
         let pushes = gateway.map(|gateway| RunPushes::start(gateway, &config)).transpose()?;
         let account = Account::new(&config, Arc::clone(&tally), pushes);
-        let account = (!config.dry_run).then(|| Arc::new(account) as Arc<dyn life::Account>);
-        let work = Work { config, client, tally, metrics, health, stop, tracer };
+        let (account, reader) = match reading {
+            None => (Arc::new(account) as Arc<dyn life::Account>, None),
+            Some(reading) => {
+                let shared = Arc::new(round_trip::Shared::new(config.messages));
+                let account = Arc::new(round_trip::Account::new(account, Arc::clone(&shared)));
+                (account as Arc<dyn life::Account>, Some((reading, shared)))
+            }
+        };
+        let account = (!config.dry_run).then_some(account);
+        let reader =
+            reader.map(|(reading, shared)| RoundTrip::new(&config, reading, shared, health.clone(), stop.clone()));
+        let work = Work { config, client, tally, metrics, health, stop, tracer, reader: reader.transpose()? };
         Ok(Job { account, routes: Default::default(), run: Box::new(move |finish| work.run(finish)) })
     }
 }
@@ -139,6 +186,7 @@ struct Work {
     health: Health,
     stop: Stop,
     tracer: Option<Tracer>,
+    reader: Option<RoundTrip>,
 }
 
 impl Work {
@@ -165,7 +213,12 @@ impl Work {
             let _progress = progress::Progress::start(Arc::clone(&self.tally), self.metrics.clone(), total);
             self.publisher().run(&mut client, &mut source)
         };
-        finish.with(verdict);
+        match (self.reader.take(), &self.config.stamp) {
+            (Some(reader), Some(stamp)) => {
+                reader.judge(verdict, &self.tally, stamp.attempt(), |verdict| finish.with(verdict));
+            }
+            _ => finish.with(verdict),
+        }
         // Only now, as it can hang.
         drop(client);
     }
@@ -179,6 +232,7 @@ impl Work {
             health: &self.health,
             stop: self.stop.clone(),
             tracer: self.tracer.as_ref(),
+            reader: self.reader.as_ref().map(|reader| reader as &dyn Beginnings),
         }
     }
 }

@@ -93,11 +93,24 @@ impl Unacknowledged {
 
 /// Milliseconds from send, or scheduled send, to acknowledgement.
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Latencies {
+pub struct Latencies {
     p50: f64,
     p95: f64,
     p99: f64,
     max: f64,
+}
+
+impl Latencies {
+    /// From percentiles and maximum in microseconds.
+    pub fn of(micros: [u64; 4]) -> Self {
+        let [p50, p95, p99, max] = micros.map(|micros| micros as f64 / 1e3);
+        Self { p50, p95, p99, max }
+    }
+
+    /// For people.
+    pub fn row(&self) -> String {
+        format!("p50 {} ms, p95 {} ms, p99 {} ms, max {} ms", self.p50, self.p95, self.p99, self.max)
+    }
 }
 
 impl<'a> Outcome<'a> {
@@ -126,10 +139,7 @@ impl<'a> Outcome<'a> {
             seconds: (seconds * 1e3).round() / 1e3,
             messages_per_second: rate.round() as u64,
             guarantees: Guarantees::default(),
-            delivery_ms: counts.latencies_us.map(|values| {
-                let [p50, p95, p99, max] = values.map(|micros| micros as f64 / 1e3);
-                Latencies { p50, p95, p99, max }
-            }),
+            delivery_ms: counts.latencies_us.map(Latencies::of),
             errors: counts.errors,
         }
     }
@@ -142,11 +152,16 @@ impl<'a> Outcome<'a> {
 
     /// The report, with the verdict.
     pub fn report(&self, verdict: &Verdict) -> Report {
-        let cut = self.unacknowledged.clone().map(Unacknowledged::cut);
-        Report::new("report", self, self.rows(), verdict).or(&Self { unacknowledged: cut, ..self.clone() }, verdict)
+        Report::new("report", self, self.rows(), verdict).or(&self.cut(), verdict)
     }
 
-    fn rows(&self) -> Vec<(&'static str, String)> {
+    /// The same for a termination log, which has no room for all ranges.
+    pub fn cut(&self) -> Self {
+        Self { unacknowledged: self.unacknowledged.clone().map(Unacknowledged::cut), ..self.clone() }
+    }
+
+    /// For people.
+    pub fn rows(&self) -> Vec<(&'static str, String)> {
         let mut rows = vec![
             ("run", self.run_id.to_owned()),
             ("topic", self.topic.to_owned()),
@@ -158,10 +173,7 @@ impl<'a> Outcome<'a> {
             ("time", format!("{:.3} s, {} messages/s", self.seconds, self.messages_per_second)),
         ];
         if let Some(ms) = self.delivery_ms {
-            rows.push((
-                "delivery",
-                format!("p50 {} ms, p95 {} ms, p99 {} ms, max {} ms", ms.p50, ms.p95, ms.p99, ms.max),
-            ));
+            rows.push(("delivery", ms.row()));
         }
         rows.extend(self.guarantees.acks.iter().map(|acks| ("acks", acks.clone())));
         rows.extend(self.guarantees.idempotence.iter().map(|_| ("idempotent", "no".to_owned())));

@@ -107,3 +107,19 @@ impl Settings {
 /// Offsets are committed by the loop, for what was flushed, and ends are told by events.
 pub const FIXED: [(&str, &str); 3] =
     [("enable.auto.offset.store", "false"), ("enable.auto.commit", "false"), ("enable.partition.eof", "true")];
+
+/// Partitions that are given are read without a group, but librdkafka's consumer wants a name for one.
+pub const NO_GROUP: &str = "kafka-consumer-without-group";
+
+/// How much is fetched, for whoever reads.
+pub fn tuned(properties: &mut Properties) {
+    // By default a fast consumer is parked for a whole second each time its queue is full: 180,000 records/s instead of
+    // 1,370,000 (measured with 100-byte values).
+    properties.fallback("fetch.queue.backoff.ms", 10);
+    properties.fallback("queued.min.messages", 20_000);
+    // 64 MiB by default. Counted are a record's bytes, not the 500 or so that librdkafka takes to keep it: with records of 100
+    // bytes from a hundred partitions, a process of 120 MiB has 16 MiB in the queue, and one of 55 MiB has 4, at the same rate.
+    properties.fallback("queued.max.messages.kbytes", 4 * 1024);
+    // New partitions, and topics that a regular expression matches, are found within a minute, not five.
+    properties.fallback("topic.metadata.refresh.interval.ms", 60_000);
+}

@@ -1,60 +1,31 @@
 //! The validated settings of an audit.
 
-use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use auditor::{Beginning, Plan};
 use common::args::Given;
 use common::args::sandbox::Sandbox;
 use common::config::{Layers, Problems, Properties};
 use common::connection::{self, Connection};
-use common::kafka::native::Isolation;
+use common::kafka;
 use common::kafka::promises::{self, Weakness};
-use common::kafka::{self, defaults};
 use common::stamp;
-use consume::{FIXED, Reset, Settings, Subscription};
-use ledger::{MOST_MESSAGES, Sent};
+use ledger::MOST_MESSAGES;
 
 use super::reports::Reports;
 use crate::args::Start;
 use crate::args::audit::{AuditArgs, VerdictFormat};
-use crate::config::{NO_GROUP, tuned};
 
-/// The clocks of producers and brokers differ by less.
-const EARLIER_MS: i64 = 60_000;
-/// How long closing the client may take after a signal.
-const DRAIN: Duration = Duration::from_secs(10);
 /// How long the loop may hang before the process counts as dead.
 pub const STALL_LIMIT: Duration = Duration::from_secs(300);
 
-/// Where an audit starts to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beginning {
-    /// At the oldest record.
-    Earliest,
-    /// At a time in milliseconds since 1970.
-    Time(i64),
-}
-
 /// An audit, checked.
 pub struct Config {
-    /// The topic.
-    pub topic: String,
-    /// The run.
-    pub run_id: String,
-    /// Messages of the run, if anybody says.
-    pub expected: Option<u64>,
-    /// What the reports say.
-    pub sent: Vec<Sent>,
-    /// When the run started, in milliseconds since 1970, by its reports.
-    pub started_ms: Option<i64>,
-    /// Where to start, if somebody says.
-    pub from: Option<Beginning>,
-    /// Go on until nothing is missing.
-    pub wait: bool,
-    /// For the whole audit.
-    pub timeout: Option<Duration>,
+    /// What is looked for, and how the topic is read.
+    pub plan: Arc<Plan>,
     /// Whether the verdict is a table.
     pub table: bool,
     /// Where Kubernetes looks for it.
@@ -65,8 +36,6 @@ pub struct Config {
     pub connection: Connection,
     /// Which settings weaken what the program promises by default.
     pub weakened: Vec<Weakness>,
-    /// What the loop is told, but for where it starts and how long it may take.
-    pub run: Settings,
 }
 
 impl Config {
@@ -95,25 +64,11 @@ impl Config {
         let mut properties = Properties::new();
         let connection =
             connection::resolve(&args.connection, "kafka-consumer", given, layers, &mut properties, problems);
-        reading(args, &mut properties, problems);
+        auditor::properties(&mut properties, args.timeout, problems);
         kafka::check(&mut properties, problems);
         let weakened = promises::check(&properties, problems);
-        let run = Settings {
-            subscription: Subscription::Partitions { topic: args.topic.clone(), partitions: None },
-            from: consume::Start::Earliest,
-            positions: HashMap::new(),
-            // What retention deletes while it is read is told, and is a reason to prove nothing.
-            reset: Reset::Earliest,
-            isolation: Isolation::ReadCommitted,
-            max_records: None,
-            exit_at_end: true,
-            timeout: args.timeout,
-            commit_interval: DRAIN,
-            drain_timeout: DRAIN,
-            servers: connection.bootstrap_servers.clone(),
-            properties,
-        };
-        Self {
+        let run = Plan::settings(&args.topic, &connection.bootstrap_servers, properties, args.timeout);
+        let plan = Plan {
             topic: args.topic.clone(),
             run_id,
             expected,
@@ -122,6 +77,10 @@ impl Config {
             from: from(args, problems),
             wait: args.wait,
             timeout: args.timeout,
+            run,
+        };
+        Self {
+            plan: Arc::new(plan),
             table: match args.format {
                 VerdictFormat::Auto => std::io::stdout().is_terminal(),
                 VerdictFormat::Json => false,
@@ -131,14 +90,7 @@ impl Config {
             sandbox: args.sandbox.sandbox,
             connection,
             weakened,
-            run,
         }
-    }
-
-    /// Where to start when nobody says.
-    pub fn default_from(&self) -> Beginning {
-        self.started_ms
-            .map_or(Beginning::Earliest, |started| Beginning::Time(started.saturating_sub(EARLIER_MS).max(0)))
     }
 }
 
@@ -171,15 +123,4 @@ fn from(args: &AuditArgs, problems: &mut Problems) -> Option<Beginning> {
             None
         }
     }
-}
-
-/// What the audit rests on: whole batches, of committed transactions only, and nothing that is kept anywhere.
-fn reading(args: &AuditArgs, properties: &mut Properties, problems: &mut Problems) {
-    let rests_on = [("group.id", NO_GROUP), ("isolation.level", "read_committed"), ("check.crcs", "true")];
-    for (key, value) in rests_on.into_iter().chain(FIXED) {
-        properties.fixed(key, value, problems);
-    }
-    tuned(properties);
-    defaults::connections(properties, args.timeout);
-    defaults::answers(properties);
 }

@@ -4,6 +4,7 @@
 //! batch, sent right behind, finds it ready, the first is lost although librdkafka says that it was written
 //! ([`crate::context::Deliveries`] counts it as failed). A leader that answers about offsets takes batches.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,32 +21,38 @@ const LIMIT: Duration = Duration::from_secs(3);
 const END: i64 = -1;
 
 impl Publisher<'_> {
-    /// Waits until the leaders of all partitions answer, the limit has passed, or the run is to end.
-    pub(super) fn await_leaders(&self, producer: &Arc<BaseProducer<Context>>, partitions: usize) {
+    /// Waits until the leaders of all partitions answer, the limit has passed, or the run is to end. The end of each partition
+    /// whose leader has answered.
+    pub(super) fn await_leaders(&self, producer: &Arc<BaseProducer<Context>>, partitions: usize) -> BTreeMap<i32, i64> {
         let began = Instant::now();
         let questions = Questions::new(Arc::<BaseProducer<Context>>::clone(producer), LIMIT);
         let topic = &self.config.topic;
         let numbers = 0..i32::try_from(partitions).unwrap_or(i32::MAX);
+        let mut ends = BTreeMap::new();
         let mut left: Vec<_> = numbers.map(|number| TopicPartition::new(topic, number)).collect();
         while questions.offsets(0, &left, END, Isolation::ReadUncommitted).is_ok() {
             let answer = loop {
                 self.health.progress();
                 let now = Instant::now();
                 if now - began >= LIMIT || self.stop.requested(now) || self.client.has_refusal() {
-                    return;
+                    return ends;
                 }
                 if let Some((_, answer)) = questions.answer(NAP) {
                     break answer;
                 }
             };
             // Whatever else is wrong, the first message tells.
-            let Answer::Offsets(found) = answer else { return };
+            let Answer::Offsets(found) = answer else { return ends };
+            ends.extend(
+                found.iter().filter_map(|(place, end)| Some((place.partition, end.ok().filter(|end| *end >= 0)?))),
+            );
             left = found.into_iter().filter(|(_, end)| end.is_err_and(is_new)).map(|(place, _)| place).collect();
             if left.is_empty() {
-                return;
+                return ends;
             }
             std::thread::sleep(NAP);
         }
+        ends
     }
 }
 

@@ -11,6 +11,7 @@ mod transaction;
 mod verdict;
 mod warm_up;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -38,6 +39,15 @@ const NAP: Duration = Duration::from_millis(50);
 /// No acknowledgement for this long, with messages in flight all the time, means that there is no broker.
 pub const SILENCE: Duration = Duration::from_secs(120);
 
+/// What wants to be ready before the first message.
+pub trait Beginnings {
+    /// The partitions end here, as far as their leaders have told.
+    ///
+    /// # Errors
+    /// Nothing is to be sent.
+    fn before_the_first(&self, ends: &BTreeMap<i32, i64>) -> Result<(), Verdict>;
+}
+
 /// What the loop needs beside its settings.
 pub struct Publisher<'a> {
     /// The run.
@@ -54,6 +64,8 @@ pub struct Publisher<'a> {
     pub stop: Stop,
     /// Takes spans, if there are traces.
     pub tracer: Option<&'a Tracer>,
+    /// Who reads what is sent, if somebody does.
+    pub reader: Option<&'a dyn Beginnings>,
 }
 
 /// Why no further message is sent.
@@ -95,7 +107,11 @@ impl Publisher<'_> {
             Ok(client) => &*kept.insert(client),
             Err(verdict) => return verdict,
         };
-        let begun = self.warm_up(&client.producer).and_then(|()| match self.config.transactional {
+        let begun = self.warm_up(&client.producer).and_then(|ends| match self.reader {
+            Some(reader) => reader.before_the_first(&ends),
+            None => Ok(()),
+        });
+        let begun = begun.and_then(|()| match self.config.transactional {
             true => self.begin_transaction(&client.producer),
             false => Ok(()),
         });

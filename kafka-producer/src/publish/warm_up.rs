@@ -1,5 +1,6 @@
 //! Before the first message: the topic is there, and connecting, metadata and the producer id are not timed as a delivery.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,8 +18,9 @@ use crate::context::Context;
 const CREATION: Duration = Duration::from_secs(30);
 
 impl Publisher<'_> {
-    /// Waits until the brokers know the topic, so that neither connecting nor metadata is timed as a delivery.
-    pub(super) fn warm_up(&self, producer: &Arc<BaseProducer<Context>>) -> Result<(), Verdict> {
+    /// Waits until the brokers know the topic, so that neither connecting nor metadata is timed as a delivery. The ends of its
+    /// partitions, as far as their leaders have told them.
+    pub(super) fn warm_up(&self, producer: &Arc<BaseProducer<Context>>) -> Result<BTreeMap<i32, i64>, Verdict> {
         let Config { topic: name, create_topic, properties, connection, partition, .. } = self.config;
         let mut create = *create_topic;
         let began = Instant::now();
@@ -49,8 +51,7 @@ impl Publisher<'_> {
                     // messages wait for that.
                     let (asking, name) = (Arc::clone(producer), name.clone());
                     let _ = beside(stopped, move || topic::ask(asking.client(), &name));
-                    self.await_leaders(producer, partitions);
-                    return Ok(());
+                    return Ok(self.await_leaders(producer, partitions));
                 }
                 Finding::Refused(failure) => return Err(failure),
                 Finding::Unknown(_) | Finding::Missing(_) if create.is_some() => {

@@ -12,6 +12,7 @@ mod input;
 mod life;
 mod pipes;
 mod pushgateway;
+mod round_trip;
 mod sandbox;
 mod support;
 mod traces;

@@ -1,11 +1,12 @@
 //! Where the records of an audit go: each is looked at, none is kept.
 
 use common::stamp;
+use common::text::epoch_us;
 use consume::{Fault, News, Record, Sink, Stop};
 use ledger::Mark;
 use rdkafka::message::Timestamp;
 
-use super::state::{Noted, State};
+use crate::state::{Noted, State};
 
 /// Records between two looks at the state, which others read too.
 const BATCH: usize = 1024;
@@ -22,13 +23,27 @@ pub struct AuditSink<'a> {
     by_time: bool,
     /// Whether the brokers put times of their own on records.
     pub is_append_time: bool,
+    /// Whether it is measured how long each message took.
+    is_timed: bool,
 }
 
 impl<'a> AuditSink<'a> {
     /// A sink for one way through the topic.
     pub fn new(run_id: &'a str, state: &'a State, by_time: bool) -> Self {
         let batch = Vec::with_capacity(BATCH);
-        Self { run_id, state, batch, last: None, seen: Vec::new(), by_time, is_append_time: false }
+        Self { run_id, state, batch, last: None, seen: Vec::new(), by_time, is_append_time: false, is_timed: false }
+    }
+
+    /// The same, with the time that each message of the run took from being sent to being read.
+    pub fn timed(mut self) -> Self {
+        self.is_timed = true;
+        self
+    }
+
+    /// How long a message of the run took, in microseconds. Clocks of one machine: it can only be negative when they are set.
+    fn latency_us(&self, record: &Record<'_>) -> Option<u64> {
+        let stamp = record.stamp.filter(|stamp| self.is_timed && stamp.run_id == self.run_id)?;
+        u64::try_from(epoch_us().saturating_sub(stamp.sent_us)).ok()
     }
 
     /// The time of a partition's first record.
@@ -64,7 +79,8 @@ impl Sink for &mut AuditSink<'_> {
         let stamp = record.headers.clone().find(|(name, _)| *name == stamp::HEADER.as_bytes());
         let mark = Mark::of(self.run_id, stamp.and_then(|(_, value)| value), record.key, record.value);
         let first_ms = self.first_ms(record);
-        self.batch.push(Noted { partition: record.partition, offset: record.offset, first_ms, mark });
+        let latency_us = self.latency_us(record);
+        self.batch.push(Noted { partition: record.partition, offset: record.offset, first_ms, latency_us, mark });
         Ok(())
     }
 

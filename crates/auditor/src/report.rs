@@ -10,17 +10,24 @@ use common::verdict::Verdict;
 use ledger::{Findings, Judgement, Place, Spot};
 use serde::Serialize;
 
-use super::config::Config;
-use super::state::{State, Summary};
+use crate::plan::Plan;
+use crate::state::{State, Summary};
 
 /// Reasons that are shown.
 const REASONS: usize = 10;
 
-/// What was found.
+/// What an audit says of its run.
 #[derive(Clone, Serialize)]
-struct Fields<'a> {
+struct Whole<'a> {
     topic: &'a str,
     run_id: &'a str,
+    #[serde(flatten)]
+    fields: Fields<'a>,
+}
+
+/// What was found.
+#[derive(Clone, Serialize)]
+pub struct Fields<'a> {
     expected: Option<u64>,
     records: u64,
     distinct: u64,
@@ -89,20 +96,20 @@ impl From<&Spot> for At {
 
 /// The counts of an audit with what its verdict says beside them.
 pub struct Account {
-    config: Arc<Config>,
+    plan: Arc<Plan>,
     state: Arc<State>,
 }
 
 impl Account {
     /// The account of an audit that begins.
-    pub fn new(config: Arc<Config>, state: Arc<State>) -> Self {
-        Self { config, state }
+    pub fn new(plan: Arc<Plan>, state: Arc<State>) -> Self {
+        Self { plan, state }
     }
 }
 
 impl life::Account for Account {
     fn report(&self, verdict: &Verdict) -> Report {
-        report(&self.config, &self.state.summary(&self.config), verdict)
+        report(&self.plan, &self.state.summary(&self.plan), verdict)
     }
 
     fn undone(&self) -> Option<String> {
@@ -111,16 +118,16 @@ impl life::Account for Account {
 }
 
 /// The verdict on what was found.
-pub fn verdict(config: &Config, summary: &Summary) -> Verdict {
+pub fn verdict(plan: &Plan, summary: &Summary) -> Verdict {
     match summary.judgement {
         Judgement::Proven => Verdict::ok(),
-        Judgement::Faulty => Verdict::new(Exit::Assertion, faults(config, &summary.findings)),
+        Judgement::Faulty => Verdict::new(Exit::Assertion, faults(plan, &summary.findings)),
         Judgement::Unproven => Verdict::new(Exit::Incomplete, format!("unproven: {}", summary.unproven.join("; "))),
     }
 }
 
 /// What is wrong, as a sentence.
-fn faults(config: &Config, findings: &Findings) -> String {
+pub fn faults(plan: &Plan, findings: &Findings) -> String {
     let of = findings.expected.map_or(String::new(), |expected| format!(" of {}", grouped(expected)));
     let kinds = [
         (findings.missing.count, format!("missing{of}")),
@@ -131,41 +138,55 @@ fn faults(config: &Config, findings: &Findings) -> String {
     ];
     let kinds = kinds.iter().filter(|(count, _)| *count > 0);
     let kinds: Vec<_> = kinds.map(|(count, what)| format!("{} {what}", grouped(*count))).collect();
-    format!("run {} in topic {}: {}", config.run_id, config.topic, kinds.join(", "))
+    format!("run {} in topic {}: {}", plan.run_id, plan.topic, kinds.join(", "))
 }
 
-fn report(config: &Config, summary: &Summary, verdict: &Verdict) -> Report {
+impl<'a> Fields<'a> {
+    /// What was found, with places and reasons.
+    pub fn of(summary: &'a Summary) -> Self {
+        let Summary { findings, unproven, .. } = summary;
+        Self {
+            expected: findings.expected,
+            records: findings.records,
+            distinct: findings.distinct,
+            missing: findings.missing.count,
+            missing_ranges: &findings.missing.first,
+            lost: findings.lost.count,
+            written_twice: findings.written_twice.count,
+            resent: findings.resent,
+            reordered: findings.reordered.count,
+            damaged: findings.damaged.count,
+            unchecked: findings.unchecked,
+            other_records: findings.other_records,
+            attempts: findings.attempts,
+            places: Places {
+                lost: findings.lost.first.iter().map(At::from).collect(),
+                written_twice: findings.written_twice.first.iter().map(At::from).collect(),
+                reordered: findings.reordered.first.iter().map(At::from).collect(),
+                damaged: findings.damaged.first.iter().map(At::from).collect(),
+            },
+            unproven: &unproven[..unproven.len().min(REASONS)],
+        }
+    }
+
+    /// The same for a termination log, which has no room for places; the message says the reasons.
+    pub fn short(&self) -> Self {
+        Self { places: Places::default(), unproven: &[], ..self.clone() }
+    }
+}
+
+fn report(plan: &Plan, summary: &Summary, verdict: &Verdict) -> Report {
+    let whole = |fields| Whole { topic: &plan.topic, run_id: &plan.run_id, fields };
+    let fields = Fields::of(summary);
+    let short = whole(fields.short());
+    let mut all = vec![("run", plan.run_id.clone()), ("topic", plan.topic.clone())];
+    all.extend(rows(summary));
+    Report::new("audit", &whole(fields), all, verdict).or(&short, verdict)
+}
+
+/// What was found, for people.
+pub fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
     let Summary { findings, unproven, .. } = summary;
-    let fields = Fields {
-        topic: &config.topic,
-        run_id: &config.run_id,
-        expected: findings.expected,
-        records: findings.records,
-        distinct: findings.distinct,
-        missing: findings.missing.count,
-        missing_ranges: &findings.missing.first,
-        lost: findings.lost.count,
-        written_twice: findings.written_twice.count,
-        resent: findings.resent,
-        reordered: findings.reordered.count,
-        damaged: findings.damaged.count,
-        unchecked: findings.unchecked,
-        other_records: findings.other_records,
-        attempts: findings.attempts,
-        places: Places {
-            lost: findings.lost.first.iter().map(At::from).collect(),
-            written_twice: findings.written_twice.first.iter().map(At::from).collect(),
-            reordered: findings.reordered.first.iter().map(At::from).collect(),
-            damaged: findings.damaged.first.iter().map(At::from).collect(),
-        },
-        unproven: &unproven[..unproven.len().min(REASONS)],
-    };
-    // A termination log has no room for places; the message says the reasons.
-    let short = Fields { places: Places::default(), unproven: &[], ..fields.clone() };
-    Report::new("audit", &fields, rows(config, findings, unproven), verdict).or(&short, verdict)
-}
-
-fn rows(config: &Config, findings: &Findings, unproven: &[String]) -> Vec<(&'static str, String)> {
     let places = |count: u64, places: &[String]| match places {
         [] => grouped(count),
         places => {
@@ -182,8 +203,6 @@ fn rows(config: &Config, findings: &Findings, unproven: &[String]) -> Vec<(&'sta
         first.iter().map(|spot| format!("partition {} offset {}", spot.partition, spot.offset)).collect()
     };
     let mut rows = vec![
-        ("run", config.run_id.clone()),
-        ("topic", config.topic.clone()),
         ("expected", findings.expected.map_or("not known".to_owned(), grouped)),
         ("records", format!("{} of {} attempts", grouped(findings.records), findings.attempts)),
         ("distinct", grouped(findings.distinct)),

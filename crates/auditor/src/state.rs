@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hdrhistogram::Histogram;
 use ledger::{Findings, Judgement, Mark, Received};
 
-use super::config::{Beginning, Config};
+use crate::plan::{Beginning, Plan};
 
 /// Partitions that a reason names.
 const NAMED: usize = 3;
+
+/// Latencies up to this, in microseconds, are told apart; longer ones count as this.
+const LONGEST_US: u64 = 3_600_000_000;
 
 /// A record that waits to be noted.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +23,8 @@ pub struct Noted {
     pub offset: i64,
     /// Its own time, in milliseconds since 1970; only of a partition's first record.
     pub first_ms: Option<i64>,
+    /// How long the message took, in microseconds, where that is measured.
+    pub latency_us: Option<u64>,
     /// What it is to the run.
     pub mark: Mark,
 }
@@ -34,6 +40,8 @@ struct Partition {
     first_ms: Option<i64>,
     /// The offset to go on from.
     next: i64,
+    /// Whether a message of the run came of it.
+    has_messages: bool,
 }
 
 /// The one state of an audit.
@@ -49,6 +57,8 @@ struct Inner {
     cut_short: Option<String>,
     /// Whether the topic was read to its end at least once.
     is_read: bool,
+    /// How long messages took from being sent to being read, in microseconds.
+    latencies: Option<Histogram<u64>>,
 }
 
 /// What an audit comes to.
@@ -75,11 +85,16 @@ impl State {
     /// Notes a batch of records.
     pub fn note(&self, batch: &[Noted]) {
         let mut inner = self.inner();
-        for Noted { partition, offset, first_ms, mark } in batch.iter().copied() {
+        let inner = &mut *inner;
+        for Noted { partition, offset, first_ms, latency_us, mark } in batch.iter().copied() {
             inner.received.note(partition, offset, mark);
             let seen = inner.partitions.entry(partition).or_default();
             seen.first_ms = seen.first_ms.or(first_ms);
             seen.next = offset + 1;
+            seen.has_messages |= matches!(mark, Mark::Message { .. });
+            if let (Some(micros), Some(latencies)) = (latency_us, &mut inner.latencies) {
+                latencies.saturating_record(micros.max(1));
+            }
         }
     }
 
@@ -91,7 +106,7 @@ impl State {
         // Unknown is where the log starts, or that there is nothing since the time.
         let start = start.unwrap_or(if by_time { end.unwrap_or(earliest) } else { earliest });
         // One that goes on has its start already.
-        inner.partitions.entry(partition).or_insert(Partition { earliest, start, first_ms: None, next: start });
+        inner.partitions.entry(partition).or_insert(Partition { earliest, start, next: start, ..Partition::default() });
     }
 
     /// Retention deleted records before they were read.
@@ -112,8 +127,8 @@ impl State {
     }
 
     /// Whether something that was sent is not there.
-    pub fn is_short(&self, config: &Config) -> bool {
-        let findings = self.inner().received.findings(config.expected, &config.sent);
+    pub fn is_short(&self, plan: &Plan) -> bool {
+        let findings = self.inner().received.findings(plan.expected, &plan.sent);
         findings.missing.count > 0 || findings.lost.count > 0
     }
 
@@ -122,20 +137,34 @@ impl State {
         self.inner().received.records()
     }
 
-    /// What it all comes to.
-    pub fn summary(&self, config: &Config) -> Summary {
+    /// How many partitions messages of the run came of.
+    pub fn partitions(&self) -> usize {
+        self.inner().partitions.values().filter(|partition| partition.has_messages).count()
+    }
+
+    /// 50th, 95th, 99th percentile and maximum of the time that messages took from end to end, in microseconds; `None` when none
+    /// was measured.
+    pub fn latencies_us(&self) -> Option<[u64; 4]> {
         let inner = self.inner();
-        let findings = inner.received.findings(config.expected, &config.sent);
+        let latencies = inner.latencies.as_ref().filter(|latencies| !latencies.is_empty())?;
+        let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|quantile| latencies.value_at_quantile(quantile));
+        Some([p50, p95, p99, latencies.max()])
+    }
+
+    /// What it all comes to.
+    pub fn summary(&self, plan: &Plan) -> Summary {
+        let inner = self.inner();
+        let findings = inner.received.findings(plan.expected, &plan.sent);
         let is_short = findings.missing.count > 0 || findings.lost.count > 0;
         let mut unproven: Vec<String> = inner.cut_short.iter().cloned().collect();
         if inner.skipped > 0 {
             unproven.push(format!("retention deleted {} records while the topic was read", inner.skipped));
         }
         if !inner.is_read && unproven.is_empty() {
-            unproven.push(format!("topic {} was not read to its end", config.topic));
+            unproven.push(format!("topic {} was not read to its end", plan.topic));
         }
         if is_short {
-            unproven.extend(inner.late(config));
+            unproven.extend(inner.late(plan));
         }
         let is_all_read = unproven.is_empty();
         for (attempt, messages) in &findings.uncertain {
@@ -144,7 +173,7 @@ impl State {
                  not there may have been"
             ));
         }
-        if config.expected.is_none() {
+        if plan.expected.is_none() {
             unproven.push("how many messages were sent is not known (--no-expect)".to_owned());
         }
         let judgement = findings.judgement(is_all_read, !unproven.is_empty());
@@ -165,19 +194,21 @@ impl Inner {
             skipped: 0,
             cut_short: None,
             is_read: false,
+            latencies: Histogram::new_with_bounds(1, LONGEST_US, 3).ok(),
         }
     }
 
     /// Partitions of which earlier records may have been the run's, as reasons.
-    fn late(&self, config: &Config) -> Vec<String> {
+    fn late(&self, plan: &Plan) -> Vec<String> {
         let (mut deleted, mut passed_over) = (Vec::new(), Vec::new());
         for (partition, seen) in &self.partitions {
-            let name = format!("{}[{partition}] at {}", config.topic, seen.start);
-            let is_after_start = |ms: i64| config.started_ms.is_none_or(|started| ms > started);
+            let name = format!("{}[{partition}] at {}", plan.topic, seen.start);
+            let is_after_start = |ms: i64| plan.started_ms.is_none_or(|started| ms > started);
             match self.from {
                 Beginning::Time(ms) if seen.start > seen.earliest && is_after_start(ms) => passed_over.push(name),
                 Beginning::Time(_) if seen.start > seen.earliest => {}
                 // A record from before the run is still there: what was deleted is older.
+                Beginning::BeforeRun => {}
                 _ if seen.earliest > 0 && seen.first_ms.is_none_or(is_after_start) => deleted.push(name),
                 _ => {}
             }
