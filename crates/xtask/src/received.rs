@@ -6,14 +6,11 @@ use std::hash::{DefaultHasher, Hasher};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Record lines that are kept to be shown.
 const SAMPLES: usize = 3;
-/// Latencies are measured up to here, in microseconds; what is longer counts as this.
-const LONGEST_US: u64 = 3_600_000_000;
 
 /// A record line, as far as it matters here.
 #[derive(Deserialize)]
@@ -26,7 +23,6 @@ struct Line<'a> {
     value_encoding: Option<Cow<'a, str>>,
     run_id: Option<Cow<'a, str>>,
     seq: Option<u64>,
-    latency_ms: Option<f64>,
 }
 
 impl Line<'_> {
@@ -69,7 +65,6 @@ pub struct Received {
     out_of_order: u64,
     others: u64,
     newest: HashMap<(String, i32), u64>,
-    latencies_us: Histogram<u64>,
     checksum: Checksum,
     samples: Vec<String>,
     offsets: HashMap<(String, i32), (i64, i64)>,
@@ -88,7 +83,6 @@ impl Received {
             out_of_order: 0,
             others: 0,
             newest: HashMap::new(),
-            latencies_us: Histogram::new_with_bounds(1, LONGEST_US, 3)?,
             checksum: Checksum::default(),
             samples: Vec::new(),
             offsets: HashMap::new(),
@@ -127,9 +121,6 @@ impl Received {
         }
         *newest = (*newest).max(sequence);
         self.checksum.add(line.value_text()?.as_bytes());
-        if let Some(latency_ms) = line.latency_ms {
-            self.latencies_us.saturating_record((latency_ms * 1e3).max(1.0) as u64);
-        }
         if self.samples.len() < SAMPLES {
             self.samples.push(text.to_owned());
         }
@@ -188,12 +179,6 @@ impl Received {
         self.offsets.len()
     }
 
-    /// Milliseconds from sending to logging, at these quantiles; `None` where no line says it.
-    pub fn latency_ms(&self, quantiles: [f64; 3]) -> Option<[f64; 3]> {
-        let at = |quantile| self.latencies_us.value_at_quantile(quantile) as f64 / 1e3;
-        (!self.latencies_us.is_empty()).then(|| quantiles.map(at))
-    }
-
     /// The first lines.
     pub fn samples(&self) -> &[String] {
         &self.samples
@@ -231,7 +216,6 @@ mod tests {
         assert_eq!(received.broken(), None);
         assert_eq!((received.distinct(), received.duplicated(), received.out_of_order()), (4, 1, 1));
         assert_eq!((received.missing(4), received.missing(71), received.others()), (1, 67, 1));
-        assert_eq!(received.latency_ms([0.5, 0.95, 0.99]).unwrap()[0].round(), 3.0);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! `cargo demo`: the real producer and the real consumer against a broker, and a verdict on every single message.
+//! `cargo demo`: a round trip of the real producer, and the real consumer beside it, against a broker; and a verdict on every single
+//! message.
 
 mod target;
 mod verdict;
@@ -21,8 +22,6 @@ use verdict::Verdict;
 const SILENCE: Duration = Duration::from_secs(15);
 /// With all messages there, this long without a record means that no repeated one follows.
 const QUIET: Duration = Duration::from_millis(500);
-/// How long the audit may take.
-const AUDIT: Duration = Duration::from_secs(90);
 /// Between two looks at what was received.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -75,17 +74,20 @@ pub fn run(args: &Args) -> Result<bool> {
     let received = consumer::shared(Some(&run_id))?;
     let step = Step::begin("kafka-consumer: waiting for its partitions");
     let program = Consumer::program(&programs.consumer, &target.servers, &args.topic);
-    let program = program.args(["--group", &run_id, "--from", "earliest"]).args(target.consumer_args);
+    let program = program.args(["--group", &run_id, "--from", "earliest"]).args(target.reader_args);
     let consumer = Consumer::start(program, &received)?;
     consumer.wait_until_ready()?;
     step.end();
 
-    println!("{}", paint(Style::Bold, &format!("publishing {} messages", grouped(args.messages))));
+    println!(
+        "{}",
+        paint(Style::Bold, &format!("kafka-producer round-trip: publishing {} messages", grouped(args.messages)))
+    );
     if let (Some(rate), None) = (rate, args.rate) {
         let why = "the embedded broker forgets what exceeds 5 MB a partition; --broker apache does not";
         println!("at {}/s: {why}", grouped(rate as u64));
     }
-    let producer = producer(&programs, args, &target.servers, &run_id, rate).spawn()?;
+    let producer = producer(&programs, args, &target, &run_id, rate).spawn()?;
     let producer = watch(producer, &consumer, &received, args.messages)?;
     let metrics = consumer.metrics().context("the consumer's /metrics")?;
     let stopped = consumer.stop(Signal::TERM)?;
@@ -102,28 +104,7 @@ pub fn run(args: &Args) -> Result<bool> {
         }
     }
     verdict::conclude(well);
-    Ok(audit(&programs, args, &target.servers, &run_id, &producer.stdout)? && well)
-}
-
-/// Asks the topic itself, by the producer's report. `false` when a message is lost, repeated, out of order or damaged there.
-fn audit(programs: &Programs, args: &Args, servers: &str, run_id: &str, report: &str) -> Result<bool> {
-    println!("\n{}", paint(Style::Bold, &format!("kafka-consumer audit --run {run_id} --report report.json")));
-    if !target::keeps_all(args) {
-        println!("  left out: the embedded broker has forgotten a part of them; --broker apache does not");
-        return Ok(true);
-    }
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("report.json");
-    std::fs::write(&file, report)?;
-    let program = Program::new(&programs.consumer)
-        .args(["audit", "--bootstrap-servers", servers, "--topic", &args.topic, "--run", run_id])
-        .args(["--format", "table", "--timeout", "60s"]);
-    let outcome = program.arg("--report").arg(&file).run(AUDIT)?;
-    print!("{}", outcome.stdout);
-    if outcome.code() != Some(0) {
-        eprintln!("the audit ended with {}\n{}", outcome.status, outcome.stderr);
-    }
-    Ok(outcome.code() == Some(0))
+    Ok(well)
 }
 
 /// By the producer itself: an input without a line is a run of no messages, and the topic is created before it.
@@ -137,10 +118,12 @@ fn create_topic(programs: &Programs, servers: &str, topic: &str) -> Result<()> {
     Ok(())
 }
 
-fn producer(programs: &Programs, args: &Args, servers: &str, run_id: &str, rate: Option<f64>) -> Program {
+/// The round trip reads the topic itself, and judges what it finds there.
+fn producer(programs: &Programs, args: &Args, target: &Target, run_id: &str, rate: Option<f64>) -> Program {
     let program = Program::new(&programs.producer)
-        .args(["--bootstrap-servers", servers, "--topic", &args.topic, "--run-id", run_id])
-        .args(["--messages", &args.messages.to_string(), "--report", "json", "--log-format", "json"]);
+        .args(["round-trip", "--bootstrap-servers", &target.servers, "--topic", &args.topic, "--run-id", run_id])
+        .args(["--messages", &args.messages.to_string(), "--report", "json", "--log-format", "json"])
+        .args(target.reader_args);
     let program = match args.size {
         Some(size) => program.args(["--size", &size.to_string()]),
         None => program,

@@ -26,8 +26,8 @@ pub struct Target {
     pub servers: String,
     /// The topic is there.
     pub has_topic: bool,
-    /// What the consumer needs on it.
-    pub consumer_args: &'static [&'static str],
+    /// What both readers need on it.
+    pub reader_args: &'static [&'static str],
     _running: Running,
 }
 
@@ -44,7 +44,7 @@ impl Target {
             return Ok(Self {
                 servers: servers.clone(),
                 has_topic: false,
-                consumer_args: &[],
+                reader_args: &[],
                 _running: Running::Theirs,
             });
         }
@@ -59,7 +59,7 @@ impl Target {
                 Ok(Self {
                     servers,
                     has_topic: true,
-                    consumer_args: &MOCK_FETCH,
+                    reader_args: &MOCK_FETCH,
                     _running: Running::Mock { _cluster: mock },
                 })
             }
@@ -69,7 +69,7 @@ impl Target {
                 step.end();
                 let servers = cluster.bootstrap_servers();
                 let running = Running::Apache { _cluster: cluster };
-                Ok(Self { servers, has_topic: false, consumer_args: &[], _running: running })
+                Ok(Self { servers, has_topic: false, reader_args: &[], _running: running })
             }
         }
     }
@@ -81,7 +81,7 @@ fn message_bytes(args: &Args) -> usize {
 }
 
 /// Whether the broker still has all messages at the end.
-pub fn keeps_all(args: &Args) -> bool {
+fn keeps_all(args: &Args) -> bool {
     let bytes = args.messages.saturating_mul(message_bytes(args) as u64);
     args.bootstrap_servers.is_some() || args.broker != Broker::Mock || bytes <= MOCK_BYTES
 }

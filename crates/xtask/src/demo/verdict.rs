@@ -14,21 +14,28 @@ const METRICS: [&str; 5] = [
     "process_resident_memory_bytes",
 ];
 
+/// What the topic must not have, as it is called here and in the report.
+const FAULTS: [(&str, &str); 4] =
+    [("missing", "missing"), ("duplicated", "written_twice"), ("out of order", "reordered"), ("damaged", "damaged")];
+
 /// Both sides of a run.
 pub struct Verdict<'a> {
     /// Messages to publish.
     pub requested: u64,
-    /// The producer's.
+    /// Of the round trip: what was published, and what is in the topic.
     pub report: &'a Value,
     /// The consumer's lines.
     pub received: &'a Received,
 }
 
 impl Verdict<'_> {
-    /// Every message was received exactly once, in order, and the report says that it was delivered.
+    /// The topic has every message exactly once, whole and in order, and the consumer has logged each once.
     pub fn is_good(&self) -> bool {
+        let audited = |field: &str| self.audited(field).unwrap_or(u64::MAX);
         self.number("requested") == self.requested
             && self.number("delivered") == self.requested
+            && audited("distinct") == self.requested
+            && ["missing", "lost", "written_twice", "reordered", "damaged"].iter().all(|fault| audited(fault) == 0)
             && self.received.distinct() == self.requested
             && self.received.missing(self.requested) == 0
             && self.received.duplicated() == 0
@@ -44,21 +51,30 @@ impl Verdict<'_> {
         println!();
         row("requested", &paint(Style::Bold, &grouped(self.requested)));
         row("delivered", &all(self.number("delivered")));
-        row("received", &format!("{} from {} partitions", all(received.distinct()), received.partitions()));
-        row("missing", &zero(received.missing(self.requested)));
-        row("duplicated", &zero(received.duplicated()));
-        row("out of order", &zero(received.out_of_order()));
+        row(
+            "received",
+            &format!("{} from {} partitions", all(self.audited("distinct").unwrap_or(0)), received.partitions()),
+        );
+        for (name, field) in FAULTS {
+            row(name, &self.audited(field).map_or_else(|| paint(Style::Bad, "not known"), zero));
+        }
+        row("logged", &format!("{}, {} of them twice", all(received.distinct()), zero(received.duplicated())));
         row("rate", &format!("{} messages/s", grouped(self.number("messages_per_second"))));
         let delivery = |name| self.report.pointer(&format!("/delivery_ms/{name}")).and_then(Value::as_f64);
         row("delivery", &latencies([delivery("p50"), delivery("p95"), delivery("p99")]));
-        let end_to_end = received.latency_ms([0.5, 0.95, 0.99]).map_or([None; 3], |values| values.map(Some));
-        row("end to end", &latencies(end_to_end));
+        let end_to_end = |name| self.report.pointer(&format!("/end_to_end_ms/{name}")).and_then(Value::as_f64);
+        row("end to end", &latencies([end_to_end("p50"), end_to_end("p95"), end_to_end("p99")]));
         if let Some(message) = self.report.get("message").and_then(Value::as_str) {
             row("because", message);
         }
         if let Some(broken) = received.broken() {
             row("broken line", broken);
         }
+    }
+
+    /// A number of what was found in the topic, if it was looked at.
+    fn audited(&self, field: &str) -> Option<u64> {
+        self.report.pointer(&format!("/audit/{field}")).and_then(Value::as_u64)
     }
 
     fn number(&self, field: &str) -> u64 {

@@ -27,6 +27,7 @@ mod readiness;
 mod refusals;
 mod replaced;
 mod replaced_producer;
+mod round_trip;
 mod sasl;
 mod security;
 mod signals;
@@ -108,7 +109,7 @@ const SANDBOX: &str = "KAFKA_CLIENT_SANDBOX";
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 23] = [
+const SCENARIOS: [&[Scenario]; 24] = [
     &namespaces::SCENARIOS,
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
@@ -124,6 +125,7 @@ const SCENARIOS: [&[Scenario]; 23] = [
     &broker_faults::SCENARIOS,
     &replaced_producer::SCENARIOS,
     &audit::SCENARIOS,
+    &round_trip::SCENARIOS,
     &final_words::SCENARIOS,
     &ends_away::SCENARIOS,
     &readiness::SCENARIOS,

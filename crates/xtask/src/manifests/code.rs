@@ -21,6 +21,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const FIRST_BACKOFF: u64 = 10;
 /// The subcommand of a Job that is no run of the producer.
 const AUDIT: &str = "audit";
+const ROUND_TRIP: &str = "round-trip";
 /// For the scheduler, the image and the start of a try.
 const START: u64 = 30;
 
@@ -124,7 +125,7 @@ pub fn check(set: &Set) -> Problems {
     }
     for program in &programs {
         let works = works(set, program);
-        if works.iter().all(|work| is_audit(work.container)) {
+        if works.iter().all(|work| does(work.container, AUDIT) || does(work.container, ROUND_TRIP)) {
             problems.push(format!("no pod runs {}", program.name));
         }
         for work in &works {
@@ -213,11 +214,19 @@ fn job(work: &Work<'_>, program: &Program, problem: &mut impl FnMut(String)) {
     if owner.text("/spec/template/spec/restartPolicy") != "Never" {
         problem("restartPolicy is not Never, as podFailurePolicy asks".into());
     }
-    if is_audit(container) {
+    if does(container, AUDIT) {
         if text(container, "/terminationMessagePath") != program.default("CONSUMER_TERMINATION_LOG") {
             problem("terminationMessagePath is not where the program leaves its verdict".into());
         }
         return deadline(owner, "AUDIT_TIMEOUT", &work.value(program, "AUDIT_TIMEOUT"), problem);
+    }
+    if text(container, "/terminationMessagePath") != program.default("PRODUCER_TERMINATION_LOG") {
+        problem("terminationMessagePath is not where the program leaves its report".into());
+    }
+    deadline(owner, "PRODUCER_TIMEOUT", &work.value(program, "PRODUCER_TIMEOUT"), problem);
+    // A person's own run: one pod, and another try is another run.
+    if does(container, ROUND_TRIP) {
+        return;
     }
     let completions = owner.at("/spec/completions");
     if owner.text("/spec/completionMode") != "Indexed"
@@ -230,15 +239,11 @@ fn job(work: &Work<'_>, program: &Program, problem: &mut impl FnMut(String)) {
     if run_id.map(|variable| text(variable, "/valueFrom/fieldRef/fieldPath")) != Some(label) {
         problem(format!("PRODUCER_RUN_ID does not come from {label}, so a retry would be another run"));
     }
-    if text(container, "/terminationMessagePath") != program.default("PRODUCER_TERMINATION_LOG") {
-        problem("terminationMessagePath is not where the program leaves its report".into());
-    }
-    deadline(owner, "PRODUCER_TIMEOUT", &work.value(program, "PRODUCER_TIMEOUT"), problem);
 }
 
-/// Whether it is no run of the program as a service or a Job, but an audit of one.
-fn is_audit(container: &Value) -> bool {
-    list_at(container, "/args").next().and_then(Value::as_str) == Some(AUDIT)
+/// Whether it is no run of the program as a service or a Job, but one of its subcommands.
+fn does(container: &Value, subcommand: &str) -> bool {
+    list_at(container, "/args").next().and_then(Value::as_str) == Some(subcommand)
 }
 
 /// The Job's deadline leaves each try the time that the program gives itself, so that the program says how it ended.

@@ -63,6 +63,8 @@ fn listed(set: &Set, problems: &mut Problems) -> Result<()> {
     let listed: Vec<_> = list_at(&kustomization.value, "/resources").filter_map(Value::as_str).collect();
     let there: Vec<_> = set.objects.iter().filter_map(|object| object.path.strip_prefix("infra/")).collect();
     let there: Vec<_> = there.into_iter().filter(|path| path.starts_with("k8s/")).collect();
+    // Not in the folder itself, which is what `kubectl apply -f infra/k8s/` takes.
+    let there: Vec<_> = there.into_iter().filter(|path| path.matches('/').count() == 1).collect();
     if listed != there {
         problems
             .push(kustomization.problem(format!("resources are not the files of infra/k8s in their order: {there:?}")));

@@ -38,6 +38,10 @@ fn renewed(scene: &mut Scene, stage: &dyn Stage) -> Result<String> {
     let mut run = scene.login_run("renewed")?.env("PRODUCER_CREATE_TOPIC", "2:1");
     let authority = fs::read(scene.login()?.pki()?.ca_path())?;
     let secret = scene.folder.path().join("secret");
+    // Of an earlier time that this was done in the same scene.
+    if secret.exists() {
+        fs::remove_dir_all(&secret)?;
+    }
     run.files.retain(|(_, to)| to != "/etc/kafka-clients");
     for name in ["ca.crt", "password"] {
         scene.file(&format!("secret/..1/{name}"), if name == "password" { PASSWORD.as_bytes() } else { &authority })?;

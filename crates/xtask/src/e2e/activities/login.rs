@@ -10,13 +10,14 @@ use testbed::ports::free_port;
 use testbed::process::Signal;
 
 use super::stage::Stage;
-use super::{Activity, RUN, Reading, Scene, deliver, read};
+use super::{Activity, RUN, Reading, Scene, deliver, produce, read};
 use crate::e2e::bench::{Report, SERVICE, expect_exactly_once, wait_for_messages};
 use crate::e2e::token_server::TokenServer;
 
-pub(super) const ACTIVITIES: [Activity; 3] = [
+pub(super) const ACTIVITIES: [Activity; 4] = [
     Activity { name: "login", short: true, run: login },
     Activity { name: "stop-and-continue", short: true, run: stop_and_continue },
+    Activity { name: "round-trip", short: false, run: round_trip },
     Activity { name: "oauth", short: false, run: oauth },
 ];
 
@@ -47,6 +48,15 @@ fn login(scene: &mut Scene, stage: &dyn Stage) -> Result<String> {
     let report = fs::read_to_string(&log)?;
     ensure!(report.contains("\"exit_code\":0"), "the termination log is no report: {report:?}");
     Ok(format!("{MESSAGES} published, logged and counted; healthy; ended by SIGTERM"))
+}
+
+/// Publishing and reading back in one process.
+fn round_trip(scene: &mut Scene, stage: &dyn Stage) -> Result<String> {
+    let run = scene.login_run("round-trip")?.env("PRODUCER_CREATE_TOPIC", "2:1");
+    let run = run.env("PRODUCER_MESSAGES", MESSAGES.to_string()).env("PRODUCER_REPORT", "table");
+    let outcome = produce(stage, run.args(&["round-trip"]))?.expect_code(0)?;
+    ensure!(outcome.stdout.contains("exactly once"), "nothing is proven\n{outcome}");
+    Ok(format!("{MESSAGES} published, read back and proven"))
 }
 
 /// Both programs are stopped and continued while they wait.
