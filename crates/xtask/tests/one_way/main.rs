@@ -9,14 +9,15 @@ use std::path::Path;
 use sources::{Package, Source, is_below};
 
 /// The workspace's packages, each with those of the workspace that its code may use. Tests may use more.
-const PACKAGES: [(&str, &[&str]); 11] = [
+const PACKAGES: [(&str, &[&str]); 12] = [
+    ("auditor", &["common", "consume", "ledger"]),
     ("common", &[]),
     ("consume", &["common"]),
     ("floor", &["common", "consume", "kafka-consumer", "kafka-producer"]),
     ("fuzz", &["common", "kafka-consumer", "kafka-producer"]),
     ("guard", &["common", "consume", "kafka-consumer", "kafka-producer"]),
-    ("kafka-consumer", &["common", "consume", "ledger"]),
-    ("kafka-producer", &["common", "ledger"]),
+    ("kafka-consumer", &["auditor", "common", "consume", "ledger"]),
+    ("kafka-producer", &["auditor", "common", "consume", "ledger"]),
     ("launch", &[]),
     ("ledger", &["common"]),
     ("testbed", &[]),
