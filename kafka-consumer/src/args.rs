@@ -14,6 +14,8 @@ use common::config::units;
 
 use audit::AuditArgs;
 
+use crate::check::CheckArgs;
+
 /// Logs every record of Kafka topics on stdout, a JSON object a line, and serves metrics and health.
 #[derive(Debug, Parser)]
 #[command(name = "kafka-consumer", args_conflicts_with_subcommands = true, max_term_width = 120, after_help = examples())]
@@ -34,6 +36,8 @@ pub enum Command {
     Config(Box<RunArgs>),
     /// Prove that a run lost, repeated, reordered and damaged nothing: reads the whole topic, outside of any group
     Audit(Box<AuditArgs>),
+    /// Check every layer between here and the topic, each right, and where a group stands, without joining it
+    Check(Box<CheckArgs>),
     /// Ask a running consumer's /livez: exit 0 when it answers 200, else 1; for images without a shell
     Healthcheck(HealthcheckArgs),
 }
@@ -307,6 +311,7 @@ fn examples() -> String {
          kafka-consumer -t orders -p 0 --from time:-1h -n 10 ten records of the last hour\n  \
          kafka-consumer -t '^orders\\..*' --redact user.email several topics, a field withheld\n  \
          kafka-consumer audit --run orders-7 --report report.json whether a run is whole\n  \
+         kafka-consumer check -t orders -g billing           whether all is there, and the group's lag\n  \
          kafka-consumer config                               what is set, and where\n\n\
          {}",
         common::args::help_footer(&[])

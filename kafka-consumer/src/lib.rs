@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod audit;
+pub mod check;
 pub mod config;
 pub mod metrics;
 mod output;
@@ -34,6 +35,7 @@ use consume::{Deps, Poller, Tally};
 
 use args::RunArgs;
 use args::audit::AuditArgs;
+use check::CheckArgs;
 use config::Config;
 use metrics::ConsumerMetrics;
 use report::Account;
@@ -54,16 +56,19 @@ struct Consumer;
 enum Typed {
     Run(Box<RunArgs>),
     Audit(Box<AuditArgs>),
+    Check(Box<CheckArgs>),
 }
 
 /// What is to be done, checked.
 enum Task {
     Run(Box<Config>),
     Audit(Box<audit::Config>),
+    Check(Box<check::Config>),
 }
 
-/// The name of the subcommand.
+/// The names of the subcommands.
 const AUDIT: &str = "audit";
+const CHECK: &str = "check";
 
 impl life::Program for Consumer {
     const NAME: &'static str = NAME;
@@ -79,6 +84,7 @@ impl life::Program for Consumer {
     fn args(subcommand: Option<&str>, flags: &ArgMatches) -> Result<Typed, clap::Error> {
         Ok(match subcommand {
             Some(AUDIT) => Typed::Audit(Box::new(AuditArgs::from_arg_matches(flags)?)),
+            Some(CHECK) => Typed::Check(Box::new(CheckArgs::from_arg_matches(flags)?)),
             _ => Typed::Run(Box::new(RunArgs::from_arg_matches(flags)?)),
         })
     }
@@ -87,6 +93,7 @@ impl life::Program for Consumer {
         match args {
             Typed::Run(args) => &args.log,
             Typed::Audit(args) => &args.log,
+            Typed::Check(args) => &args.log,
         }
     }
 
@@ -94,6 +101,7 @@ impl life::Program for Consumer {
         match args {
             Typed::Run(args) => Task::Run(Box::new(Config::new(args, given, layers, problems))),
             Typed::Audit(args) => Task::Audit(Box::new(audit::Config::new(args, given, layers, problems))),
+            Typed::Check(args) => Task::Check(Box::new(check::Config::new(args, given, layers, problems))),
         }
     }
 
@@ -101,6 +109,7 @@ impl life::Program for Consumer {
         let config = match task {
             Task::Run(config) => config,
             Task::Audit(config) => return of_audit(config),
+            Task::Check(check) => return check.settings(),
         };
         Settings {
             listen: config.listen,
@@ -127,10 +136,11 @@ impl life::Program for Consumer {
     }
 
     fn start(task: Task, parts: Parts<ConsumerMetrics>) -> Result<Job, String> {
-        let Parts { client, metrics, health, shutdown, tracer } = parts;
         let config = match task {
             Task::Run(config) => *config,
+            Task::Check(check) => return Ok(check.job(parts)),
             Task::Audit(config) => {
+                let Parts { client, metrics, health, shutdown, .. } = parts;
                 let plan = config.plan;
                 let state = Arc::new(auditor::State::new(plan.expected, plan.beginning()));
                 let account = auditor::Account::new(Arc::clone(&plan), Arc::clone(&state));
@@ -139,6 +149,7 @@ impl life::Program for Consumer {
                 return Ok(Job { account: Some(Arc::new(account)), routes: Routes::default(), run });
             }
         };
+        let Parts { client, metrics, health, shutdown, tracer } = parts;
         let told = health.clone();
         metrics.ready.by(move || f64::from(u8::from(told.readiness().is_ok())));
         metrics.info.with_label_values(&config.identity()).set(1);

@@ -11,6 +11,8 @@ use common::config::SecretVariable;
 use common::config::units::{self, Rate};
 use common::kafka::topic::NewTopic;
 
+use crate::check::CheckArgs;
+
 /// Publishes N messages to a Kafka topic, waits for every acknowledgement and exits with an honest verdict.
 #[derive(Debug, Parser)]
 #[command(name = "kafka-producer", args_conflicts_with_subcommands = true, max_term_width = 120, after_help = examples())]
@@ -32,6 +34,8 @@ pub enum Command {
     /// Publish and read back in one process: exit 0 proves that every message came exactly once, whole and in order, 5 that it did
     /// not
     RoundTrip(Box<RunArgs>),
+    /// Check every layer between here and the topic, and each right, without sending anything: a line each, PASS or FAIL
+    Check(Box<CheckArgs>),
 }
 
 /// The flags of a run.
@@ -300,6 +304,7 @@ fn examples() -> String {
          kafka-producer -i orders.ndjson --input-format json records from a file\n  \
          kafka-producer -k '{{{{seq}}}}' --value 'hi {{{{uuid}}}}'   templates\n  \
          kafka-producer round-trip -n 1000                   the same, read back and judged\n  \
+         kafka-producer check -t orders                      whether all is there that a run needs\n  \
          kafka-producer config                               what is set, and where\n\n\
          {}",
         common::args::help_footer(&SECRETS)

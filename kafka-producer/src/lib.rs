@@ -5,6 +5,7 @@
 
 mod account;
 pub mod args;
+pub mod check;
 pub mod config;
 mod context;
 mod dry_run;
@@ -37,6 +38,7 @@ use common::telemetry::Tracer;
 
 use account::Account;
 use args::{ReportFormat, RunArgs};
+use check::CheckArgs;
 use config::Config;
 use metrics::ProducerMetrics;
 use publish::{Beginnings, Publisher};
@@ -63,25 +65,25 @@ struct Producer;
 enum Typed {
     Run(Box<RunArgs>),
     RoundTrip(Box<RunArgs>),
-}
-
-impl Typed {
-    fn run(&self) -> &RunArgs {
-        match self {
-            Self::Run(args) | Self::RoundTrip(args) => args,
-        }
-    }
+    Check(Box<CheckArgs>),
 }
 
 /// What is to be done, checked.
-struct Task {
+enum Task {
+    Run(Box<Run>),
+    Check(Box<check::Config>),
+}
+
+/// A run, checked.
+struct Run {
     config: Config,
     /// How the topic is read, where the run is read back.
     reading: Option<consume::Settings>,
 }
 
-/// The name of the subcommand.
+/// The names of the subcommands.
 const ROUND_TRIP: &str = "round-trip";
+const CHECK: &str = "check";
 
 impl life::Program for Producer {
     const NAME: &'static str = NAME;
@@ -95,28 +97,41 @@ impl life::Program for Producer {
     }
 
     fn args(subcommand: Option<&str>, flags: &ArgMatches) -> Result<Typed, clap::Error> {
-        let args = Box::new(RunArgs::from_arg_matches(flags)?);
+        let run = || RunArgs::from_arg_matches(flags).map(Box::new);
         Ok(match subcommand {
-            Some(ROUND_TRIP) => Typed::RoundTrip(args),
-            _ => Typed::Run(args),
+            Some(CHECK) => Typed::Check(Box::new(CheckArgs::from_arg_matches(flags)?)),
+            Some(ROUND_TRIP) => Typed::RoundTrip(run()?),
+            _ => Typed::Run(run()?),
         })
     }
 
     fn log(args: &Typed) -> &LogArgs {
-        &args.run().log
+        match args {
+            Typed::Run(args) | Typed::RoundTrip(args) => &args.log,
+            Typed::Check(args) => &args.log,
+        }
     }
 
     fn configure(args: &Typed, given: Given<'_>, layers: &Layers, problems: &mut Problems) -> Task {
-        let config = Config::new(args.run(), given, layers, problems);
-        let reading = match args {
-            Typed::Run(_) => None,
-            Typed::RoundTrip(args) => Some(round_trip::reading(args, &config, problems)),
-        };
-        Task { config, reading }
+        match args {
+            Typed::Run(args) => {
+                let config = Config::new(args, given, layers, problems);
+                Task::Run(Box::new(Run { config, reading: None }))
+            }
+            Typed::RoundTrip(args) => {
+                let config = Config::new(args, given, layers, problems);
+                let reading = Some(round_trip::reading(args, &config, problems));
+                Task::Run(Box::new(Run { config, reading }))
+            }
+            Typed::Check(args) => Task::Check(Box::new(check::Config::new(args, given, layers, problems))),
+        }
     }
 
     fn settings(task: &Task) -> Settings<'_> {
-        let config = &task.config;
+        let config = match task {
+            Task::Run(run) => &run.config,
+            Task::Check(check) => return check.settings(),
+        };
         let table = match config.report {
             ReportFormat::Table => true,
             ReportFormat::Json => false,
@@ -152,7 +167,10 @@ impl life::Program for Producer {
     }
 
     fn start(task: Task, parts: Parts<ProducerMetrics>) -> Result<Job, String> {
-        let Task { config, reading } = task;
+        let Run { config, reading } = match task {
+            Task::Run(run) => *run,
+            Task::Check(check) => return Ok(check.job(parts)),
+        };
         let Parts { client, metrics, health, shutdown, tracer } = parts;
         let tally = Tally::new(metrics.clone(), config.own_messages()).map_err(|error| error.to_string())?;
         let tally = Arc::new(tally);

@@ -1,5 +1,6 @@
 //! The flags that both programs have, as a person types them.
 
+pub mod check;
 pub mod sandbox;
 pub mod traces;
 

@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod args;
+pub mod check;
 pub mod config;
 pub mod connection;
 pub mod exit;

@@ -5,6 +5,7 @@
 
 mod admin;
 mod bytes;
+mod check;
 mod config;
 mod delivery;
 mod faults;

@@ -80,7 +80,7 @@ fn is_for(certificate: &X509Ref, host: &str) -> bool {
 }
 
 /// The names that a certificate is for.
-fn names(certificate: &X509Ref) -> String {
+pub(crate) fn names(certificate: &X509Ref) -> String {
     let of_address = |bytes: &[u8]| match <[u8; 4]>::try_from(bytes) {
         Ok(octets) => std::net::Ipv4Addr::from(octets).to_string(),
         Err(_) => {
@@ -106,7 +106,7 @@ fn common_name(certificate: &X509Ref) -> Option<String> {
     entry.data().to_string().ok()
 }
 
-fn issuer(certificate: &X509Ref) -> String {
+pub(crate) fn issuer(certificate: &X509Ref) -> String {
     let entry = certificate.issuer_name().entries_by_nid(openssl::nid::Nid::COMMONNAME).next();
     entry.and_then(|entry| entry.data().to_string().ok()).unwrap_or_else(|| "without a name".to_owned())
 }

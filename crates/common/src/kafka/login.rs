@@ -53,7 +53,7 @@ impl ClientState {
     }
 
     /// Gives the token at hand to another client of this user, one whose callbacks nobody serves: it would never get one.
-    pub(super) fn lend_token<C: ClientContext>(&self, client: &Client<C>) {
+    pub(crate) fn lend_token<C: ClientContext>(&self, client: &Client<C>) {
         if let Some(token) = self.tokens.as_ref().and_then(|source| source.fresh_within(NEAR))
             && let Err(reason) = native::set_token(client, &token)
         {

@@ -2,7 +2,7 @@
 
 pub mod answering;
 pub mod backlog;
-mod certificate;
+pub(crate) mod certificate;
 pub mod context;
 pub mod defaults;
 pub mod error;

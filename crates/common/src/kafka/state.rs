@@ -122,6 +122,12 @@ impl ClientState {
         self.without_group.store(true, Ordering::Relaxed);
     }
 
+    /// The state of another client of the same work, which has heard of nothing yet.
+    #[must_use]
+    pub fn anew(&self, tokens: Option<TokenSource>) -> Self {
+        Self::new(self.subject.clone(), self.metrics.clone(), tokens)
+    }
+
     /// A broker answered.
     pub fn reached(&self) {
         self.contact.store(true, Ordering::Relaxed);

@@ -162,7 +162,7 @@ impl Placement {
                 self.trouble = Some(format!("{} of {places}: {code} {reason}", kind.what()).trim_end().to_owned());
                 return refusal(code, kind, &places);
             }
-            Answer::Topics(_) | Answer::Group(_) => return Ok(()),
+            Answer::Topics(_) | Answer::Cluster(_) | Answer::Group(_) => return Ok(()),
         };
         let mut offsets = HashMap::with_capacity(entries.len());
         for (place, offset) in entries {

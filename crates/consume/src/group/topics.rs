@@ -155,11 +155,11 @@ mod tests {
 
     fn there(id: i64) -> TopicAnswer {
         let partitions = vec![PartitionAnswer { partition: 0, leader: Some(1) }];
-        TopicAnswer { name: "t".into(), found: Ok((TopicId([id, id]), partitions)) }
+        TopicAnswer { name: "t".into(), found: Ok((TopicId([id, id]), partitions)), allowed: None }
     }
 
     fn gone() -> TopicAnswer {
-        TopicAnswer { name: "t".into(), found: Err(RDKafkaErrorCode::UnknownTopicOrPartition) }
+        TopicAnswer { name: "t".into(), found: Err(RDKafkaErrorCode::UnknownTopicOrPartition), allowed: None }
     }
 
     #[test]

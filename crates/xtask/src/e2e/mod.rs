@@ -5,6 +5,7 @@ pub mod activities;
 mod audit;
 mod bench;
 mod broker_faults;
+mod check;
 mod cluster;
 mod collector;
 mod credentials;
@@ -109,7 +110,7 @@ const SANDBOX: &str = "KAFKA_CLIENT_SANDBOX";
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 24] = [
+const SCENARIOS: [&[Scenario]; 25] = [
     &namespaces::SCENARIOS,
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
@@ -131,6 +132,7 @@ const SCENARIOS: [&[Scenario]; 24] = [
     &readiness::SCENARIOS,
     &refusals::SCENARIOS,
     &sasl::SCENARIOS,
+    &check::SCENARIOS,
     &oauth::SCENARIOS,
     &tls::SCENARIOS,
     &credentials::SCENARIOS,

@@ -7,99 +7,43 @@ use std::time::Duration;
 
 use rdkafka::bindings::{
     rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_AdminOptions_set_broker,
-    rd_kafka_AdminOptions_set_isolation_level, rd_kafka_AdminOptions_set_opaque,
-    rd_kafka_AdminOptions_set_request_timeout, rd_kafka_AdminOptions_set_require_stable_offsets,
-    rd_kafka_AdminOptions_t, rd_kafka_ConsumerGroupDescription_error, rd_kafka_ConsumerGroupDescription_member,
-    rd_kafka_ConsumerGroupDescription_member_count, rd_kafka_ConsumerGroupDescription_state,
+    rd_kafka_AdminOptions_set_include_authorized_operations, rd_kafka_AdminOptions_set_isolation_level,
+    rd_kafka_AdminOptions_set_opaque, rd_kafka_AdminOptions_set_request_timeout,
+    rd_kafka_AdminOptions_set_require_stable_offsets, rd_kafka_AdminOptions_t,
+    rd_kafka_ConsumerGroupDescription_authorized_operations, rd_kafka_ConsumerGroupDescription_error,
+    rd_kafka_ConsumerGroupDescription_member, rd_kafka_ConsumerGroupDescription_member_count,
+    rd_kafka_ConsumerGroupDescription_state, rd_kafka_DescribeCluster,
+    rd_kafka_DescribeCluster_result_authorized_operations, rd_kafka_DescribeCluster_result_cluster_id,
     rd_kafka_DescribeConsumerGroups, rd_kafka_DescribeConsumerGroups_result_groups, rd_kafka_DescribeTopics,
     rd_kafka_DescribeTopics_result_topics, rd_kafka_IsolationLevel_t, rd_kafka_ListConsumerGroupOffsets,
     rd_kafka_ListConsumerGroupOffsets_destroy, rd_kafka_ListConsumerGroupOffsets_new,
     rd_kafka_ListConsumerGroupOffsets_result_groups, rd_kafka_ListOffsets, rd_kafka_ListOffsets_result_infos,
     rd_kafka_ListOffsetsResultInfo_topic_partition, rd_kafka_MemberAssignment_partitions,
     rd_kafka_MemberDescription_assignment, rd_kafka_MemberDescription_consumer_id, rd_kafka_Node_id,
-    rd_kafka_TopicCollection_destroy, rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error,
-    rd_kafka_TopicDescription_name, rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_topic_id,
-    rd_kafka_TopicPartitionInfo_leader, rd_kafka_TopicPartitionInfo_partition, rd_kafka_Uuid_least_significant_bits,
-    rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_consumer_group_state_t,
-    rd_kafka_event_DescribeConsumerGroups_result, rd_kafka_event_DescribeTopics_result,
-    rd_kafka_event_ListConsumerGroupOffsets_result, rd_kafka_event_ListOffsets_result, rd_kafka_event_destroy,
-    rd_kafka_event_error_string, rd_kafka_event_opaque, rd_kafka_event_t, rd_kafka_group_result_error,
-    rd_kafka_group_result_partitions, rd_kafka_mem_free, rd_kafka_memberid, rd_kafka_queue_destroy, rd_kafka_queue_new,
-    rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_topic_partition_t,
+    rd_kafka_TopicCollection_destroy, rd_kafka_TopicCollection_of_topic_names,
+    rd_kafka_TopicDescription_authorized_operations, rd_kafka_TopicDescription_error, rd_kafka_TopicDescription_name,
+    rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_topic_id, rd_kafka_TopicPartitionInfo_leader,
+    rd_kafka_TopicPartitionInfo_partition, rd_kafka_Uuid_least_significant_bits, rd_kafka_Uuid_most_significant_bits,
+    rd_kafka_admin_op_t, rd_kafka_consumer_group_state_name, rd_kafka_consumer_group_state_t, rd_kafka_error_destroy,
+    rd_kafka_event_DescribeCluster_result, rd_kafka_event_DescribeConsumerGroups_result,
+    rd_kafka_event_DescribeTopics_result, rd_kafka_event_ListConsumerGroupOffsets_result,
+    rd_kafka_event_ListOffsets_result, rd_kafka_event_destroy, rd_kafka_event_error_string, rd_kafka_event_opaque,
+    rd_kafka_event_t, rd_kafka_group_result_error, rd_kafka_group_result_partitions, rd_kafka_mem_free,
+    rd_kafka_memberid, rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t,
+    rd_kafka_topic_partition_t,
 };
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::answers::{Answer, ClusterAnswer, GroupAnswer, Isolation, PartitionAnswer, TopicAnswer, TopicId};
 use super::codes::{error_of, event_error, partition_error};
-use super::{TopicPartition, elements, text};
+use super::{Operations, TopicPartition, elements, text};
 
 /// librdkafka's `RD_KAFKA_OFFSET_INVALID`, a macro that the bindings lack.
 const INVALID: i64 = -1001;
 /// The error of a partition whose leader did not answer.
 const UNANSWERED: RDKafkaErrorCode = RDKafkaErrorCode::OperationTimedOut;
-
-/// Which records of transactions count for an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// Up to the last stable offset.
-    ReadCommitted,
-    /// Up to the high watermark.
-    ReadUncommitted,
-}
-
-/// A topic's identity, which a topic of the same name that is created later does not share. Zero where brokers have none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TopicId(pub [i64; 2]);
-
-impl TopicId {
-    /// Whether the brokers told one: old ones, and librdkafka's mock cluster, answer zeros.
-    pub fn is_known(self) -> bool {
-        self.0 != [0, 0]
-    }
-}
-
-/// What the brokers say of a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartitionAnswer {
-    /// Its number.
-    pub partition: i32,
-    /// The broker that leads it, if there is one.
-    pub leader: Option<i32>,
-}
-
-/// What the brokers say of a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicAnswer {
-    /// Its name.
-    pub name: String,
-    /// Its identity and partitions, or why they are not told.
-    pub found: Result<(TopicId, Vec<PartitionAnswer>), RDKafkaErrorCode>,
-}
-
-/// What the coordinator says of a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupAnswer {
-    /// Whether no rebalance is under way.
-    pub is_stable: bool,
-    /// How many partitions this client's member has; `None` when the coordinator knows no such member.
-    pub own_partitions: Option<usize>,
-    /// How many members there are.
-    pub members: usize,
-}
-
-/// An answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// An offset for each partition asked about; negative when there is none.
-    Offsets(Vec<(TopicPartition, Result<i64, RDKafkaErrorCode>)>),
-    /// The topics asked about.
-    Topics(Vec<TopicAnswer>),
-    /// The group asked about.
-    Group(Result<GroupAnswer, RDKafkaErrorCode>),
-    /// The question as a whole was not answered, and why.
-    Failed(RDKafkaErrorCode, String),
-}
 
 /// The limit of a question to a coordinator: the longest that librdkafka takes. When one ends by its limit before a coordinator is
 /// found, librdkafka still sends it when one is, with memory that it has freed, and an assertion ends the process
@@ -113,6 +57,8 @@ pub struct Questions<C: ClientContext> {
     /// Keeps the client alive.
     owner: Arc<dyn AsClient<C>>,
     timeout: Duration,
+    /// Whether it is asked what the login may do, too.
+    with_rights: bool,
 }
 
 /// Anything that holds a client.
@@ -149,7 +95,14 @@ impl<C: ClientContext> Questions<C> {
     pub fn new(owner: Arc<dyn AsClient<C>>, timeout: Duration) -> Self {
         // SAFETY: the client is alive. Never null: librdkafka ends the process when memory runs out, as Rust does.
         let queue = unsafe { rd_kafka_queue_new(owner.as_client().native_ptr()) };
-        Self { queue, owner, timeout }
+        Self { queue, owner, timeout, with_rights: false }
+    }
+
+    /// The same, and with each description it is asked what the login may do.
+    #[must_use]
+    pub fn with_rights(mut self) -> Self {
+        self.with_rights = true;
+        self
     }
 
     /// Asks for the first offset at or after a time in milliseconds since 1970, or, as `Offset` names them, for the beginning or
@@ -209,6 +162,7 @@ impl<C: ClientContext> Questions<C> {
         let names = names.iter().map(|name| CString::new(name.as_str())).collect::<Result<Vec<_>, _>>()?;
         let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
         let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, self.timeout);
+        self.ask_for_rights(&options);
         // SAFETY: all arguments are alive for the call, which copies them; the collection is destroyed once.
         unsafe {
             if let Some(broker) = broker {
@@ -221,6 +175,26 @@ impl<C: ClientContext> Questions<C> {
         Ok(())
     }
 
+    /// Asks about the cluster.
+    pub fn cluster(&self, token: usize) {
+        let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, self.timeout);
+        self.ask_for_rights(&options);
+        // SAFETY: all arguments are alive for the call, which copies them.
+        unsafe { rd_kafka_DescribeCluster(self.client(), options.0, self.queue) };
+    }
+
+    fn ask_for_rights(&self, options: &Options) {
+        if self.with_rights {
+            // SAFETY: the options are alive. It fails for other kinds of questions only, and then nothing is told.
+            unsafe {
+                let error = rd_kafka_AdminOptions_set_include_authorized_operations(options.0, 1);
+                if !error.is_null() {
+                    rd_kafka_error_destroy(error);
+                }
+            }
+        }
+    }
+
     /// Asks the coordinator about a group.
     ///
     /// # Errors
@@ -229,6 +203,7 @@ impl<C: ClientContext> Questions<C> {
         let group = CString::new(group)?;
         let mut groups = [group.as_ptr()];
         let options = self.options(token, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, COORDINATOR);
+        self.ask_for_rights(&options);
         // SAFETY: all arguments are alive for the call, which copies them.
         unsafe { rd_kafka_DescribeConsumerGroups(self.client(), groups.as_mut_ptr(), 1, options.0, self.queue) };
         Ok(())
@@ -287,6 +262,15 @@ impl<C: ClientContext> Questions<C> {
                 let topics = rd_kafka_DescribeTopics_result_topics(result, &mut count);
                 return Answer::Topics(elements(topics, count).iter().map(|topic| self::topic(*topic)).collect());
             }
+            let result = rd_kafka_event_DescribeCluster_result(event);
+            if !result.is_null() {
+                let allowed = rd_kafka_DescribeCluster_result_authorized_operations(result, &mut count);
+                let allowed = Operations::read(allowed, count);
+                return Answer::Cluster(ClusterAnswer {
+                    id: text(rd_kafka_DescribeCluster_result_cluster_id(result)),
+                    allowed,
+                });
+            }
             let result = rd_kafka_event_DescribeConsumerGroups_result(event);
             if result.is_null() {
                 return Answer::Failed(RDKafkaErrorCode::NotImplemented, String::new());
@@ -308,8 +292,11 @@ impl<C: ClientContext> Questions<C> {
                 if list.is_null() { 0 } else { usize::try_from((*list).cnt).unwrap_or(0) }
             });
             let stable = rd_kafka_consumer_group_state_t::RD_KAFKA_CONSUMER_GROUP_STATE_STABLE;
-            let is_stable = rd_kafka_ConsumerGroupDescription_state(group) == stable;
-            Answer::Group(Ok(GroupAnswer { is_stable, own_partitions, members }))
+            let state = rd_kafka_ConsumerGroupDescription_state(group);
+            let allowed = rd_kafka_ConsumerGroupDescription_authorized_operations(group, &mut count);
+            let allowed = Operations::read(allowed, count);
+            let (is_stable, state) = (state == stable, text(rd_kafka_consumer_group_state_name(state)));
+            Answer::Group(Ok(GroupAnswer { is_stable, own_partitions, members, state, allowed }))
         }
     }
 
@@ -372,7 +359,7 @@ unsafe fn topic(topic: *const rdkafka::bindings::rd_kafka_TopicDescription_t) ->
     unsafe {
         let name = text(rd_kafka_TopicDescription_name(topic));
         if let Some(code) = error_of(rd_kafka_TopicDescription_error(topic)) {
-            return TopicAnswer { name, found: Err(code) };
+            return TopicAnswer { name, found: Err(code), allowed: None };
         }
         let id = rd_kafka_TopicDescription_topic_id(topic);
         let id = if id.is_null() {
@@ -389,6 +376,8 @@ unsafe fn topic(topic: *const rdkafka::bindings::rd_kafka_TopicDescription_t) ->
                 leader: (!leader.is_null()).then(|| rd_kafka_Node_id(leader)).filter(|node| *node >= 0),
             }
         });
-        TopicAnswer { name, found: Ok((TopicId(id), partitions.collect())) }
+        let found = Ok((TopicId(id), partitions.collect()));
+        let allowed = rd_kafka_TopicDescription_authorized_operations(topic, &mut count);
+        TopicAnswer { name, found, allowed: Operations::read(allowed, count) }
     }
 }

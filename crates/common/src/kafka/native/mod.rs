@@ -1,10 +1,12 @@
 //! All calls of librdkafka that rdkafka lacks or makes unsafely. The only folder with `unsafe`; what leaves it is safe.
 //!
 //! rdkafka keeps a partition's number of an end-of-partition event and drops its topic and offset, panics on a header name
-//! that is not UTF-8, never says how a commit went nor whether a message was transmitted, and has no ListOffsets, DescribeTopics and DescribeConsumerGroups.
+//! that is not UTF-8, never says how a commit went nor whether a message was transmitted, and has no ListOffsets, DescribeTopics, DescribeCluster
+//! and DescribeConsumerGroups.
 
 #![allow(unsafe_code, reason = "the one place that calls librdkafka directly")]
 
+mod answers;
 mod ask;
 mod brokers;
 mod codes;
@@ -14,6 +16,7 @@ mod delivery;
 mod member;
 mod memory;
 mod message;
+mod operations;
 mod poll;
 mod token;
 
@@ -23,7 +26,8 @@ use std::os::raw::c_char;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 
-pub use ask::{Answer, GroupAnswer, Isolation, PartitionAnswer, Questions, TopicAnswer, TopicId};
+pub use answers::{Answer, ClusterAnswer, GroupAnswer, Isolation, PartitionAnswer, TopicAnswer, TopicId};
+pub use ask::Questions;
 pub use brokers::add_brokers;
 pub use codes::delivery_error;
 #[cfg(test)]
@@ -34,6 +38,7 @@ pub use delivery::was_attempted;
 pub use member::generation;
 pub(super) use memory::release_memory;
 pub use message::{Headers, Message};
+pub use operations::{Operation, Operations};
 pub use poll::{Polled, RecordQueue};
 pub use token::set_token;
 
