@@ -76,7 +76,11 @@ pub struct Config {
 impl Config {
     /// Checks everything, and asks no broker. All problems go to `problems`.
     pub fn new(args: &CheckArgs, given: Given<'_>, layers: &Layers, problems: &mut Problems) -> Self {
-        let topics: Vec<String> = args.topics.iter().map(|topic| topic.trim().to_owned()).collect();
+        let topics = args.topics.iter().flat_map(|flag| flag.split(',')).map(|topic| topic.trim().to_owned());
+        let topics: Vec<String> = topics.filter(|topic| !topic.is_empty()).collect();
+        if topics.is_empty() {
+            problems.add("--topic (KAFKA_TOPIC) is empty");
+        }
         for topic in &topics {
             if topic.starts_with('^') {
                 problems.add(format!("--topic {topic}: a check takes topics by their names, not by an expression"));

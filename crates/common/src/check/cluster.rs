@@ -192,16 +192,30 @@ pub fn group(client: &Client, metadata: &Metadata, wanted: &Wanted, findings: &m
     let answer = client.ask(|questions| {
         let _ = questions.group(0, group);
     });
-    let described = match answer {
-        Some(Answer::Group(Ok(described))) => described,
+    match answer {
+        Some(Answer::Group(Ok(described))) => {
+            for need in needs(&wanted.features).iter().filter(|need| need.on == Resource::Group) {
+                right(need, group, described.allowed, findings);
+            }
+            findings.pass(Layer::Group, group, state(&described));
+        }
+        // Offsets are told all the same.
+        Some(
+            Answer::Group(Err(RDKafkaErrorCode::UnsupportedFeature))
+            | Answer::Failed(RDKafkaErrorCode::UnsupportedFeature, _),
+        ) => {
+            findings.not_verified(Layer::Group, group, "these brokers do not describe groups");
+        }
+        Some(Answer::Group(Err(code)) | Answer::Failed(code, _))
+            if code == RDKafkaErrorCode::GroupAuthorizationFailed =>
+        {
+            let (what, to_do) =
+                (format!("Read on group {group}"), "ask for it: it is needed to be a member and to commit");
+            findings.fail(Layer::Rights, what, Exit::Refused, "not allowed, nor Describe", to_do);
+            return findings.not_reached([Layer::Group]);
+        }
         Some(Answer::Group(Err(code)) | Answer::Failed(code, _)) => {
-            let exit = class(code).exit();
-            let (layer, to_do) = match code {
-                RDKafkaErrorCode::GroupAuthorizationFailed => (Layer::Rights, "ask for Read on the group"),
-                _ => (Layer::Group, hint(code)),
-            };
-            findings.fail(layer, format!("group {group}"), exit, code.to_string(), to_do);
-            return findings.not_reached([Layer::Group].into_iter().filter(|_| layer == Layer::Rights));
+            return findings.fail(Layer::Group, group, class(code).exit(), code.to_string(), hint(code));
         }
         _ => {
             return findings.fail(
@@ -212,11 +226,7 @@ pub fn group(client: &Client, metadata: &Metadata, wanted: &Wanted, findings: &m
                 "",
             );
         }
-    };
-    for need in needs(&wanted.features).iter().filter(|need| need.on == Resource::Group) {
-        right(need, group, described.allowed, findings);
     }
-    findings.pass(Layer::Group, group, state(&described));
     for topic in &wanted.topics {
         standing(client, metadata, group, topic, findings);
     }

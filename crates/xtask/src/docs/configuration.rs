@@ -94,6 +94,10 @@ pub fn document(commands: &Commands) -> Result<String> {
     tables(&mut text, &commands.of_consumer());
     text.push_str("\n## kafka-consumer audit\n\nBeside those of both programs ([audit.md](audit.md)).\n");
     tables(&mut text, &commands.of_audit());
+    text.push_str(
+        "\n## kafka-producer check, kafka-consumer check\n\nBeside those of the program ([check.md](check.md)).\n",
+    );
+    tables(&mut text, &commands.of_check());
     text.push_str("\n## Variables only\n\n| Variable | What it does |\n|---|---|\n");
     writeln!(text, "| `{ENV_DIR}` | The folder of {} |", ENV_FILES.map(|name| format!("`{name}`")).join(" and "))?;
     writeln!(text, "| `RUST_LOG` | What is logged on stderr, in detail, such as `info,librdkafka=debug` |")?;

@@ -57,6 +57,8 @@ pub fn example(commands: &Commands) -> String {
     let shown = |flag: &Flag| text_has(&text, &flag.variable);
     let audit: Vec<_> = commands.of_audit().into_iter().filter(|flag| !shown(flag)).collect();
     groups(&mut text, &audit);
+    title(&mut text, "kafka-producer check, kafka-consumer check");
+    groups(&mut text, &commands.of_check());
     text
 }
 

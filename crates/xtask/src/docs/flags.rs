@@ -70,6 +70,21 @@ impl Commands {
         audit.into_iter().filter(|flag| !shared.contains(flag)).collect()
     }
 
+    /// The flags that only the checks of both programs have.
+    pub fn of_check(&self) -> Vec<Flag> {
+        let mut all: Vec<Flag> = Vec::new();
+        for check in [&self.producer, &self.consumer].into_iter().filter_map(|command| command.find_subcommand("check"))
+        {
+            let own = flags(check).into_iter().filter(|flag| flag.variable.starts_with("CHECK_"));
+            for flag in own {
+                if !all.contains(&flag) {
+                    all.push(flag);
+                }
+            }
+        }
+        all
+    }
+
     /// The flags of the consumer that the producer does not have, or has differently.
     pub fn of_consumer(&self) -> Vec<Flag> {
         let shared = self.shared();

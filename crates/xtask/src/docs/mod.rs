@@ -5,6 +5,7 @@ mod environment;
 mod flags;
 mod metrics;
 mod queries;
+mod rights;
 
 use std::fs;
 use std::path::PathBuf;
@@ -59,6 +60,7 @@ fn documents() -> Result<Vec<(&'static str, String)>> {
         ("docs/configuration.md", configuration::document(&commands)?),
         ("docs/metrics.md", metrics::document()?),
         ("docs/log-queries.md", queries::document()?),
+        ("docs/rights.md", rights::document()),
         (".env.example", environment::example(&commands)),
         ("crates/common/src/config/variables.txt", environment::variables(&commands)),
     ])

@@ -116,7 +116,7 @@ fn rights(bench: &mut Bench) -> Result<String> {
     fails(hidden, 4, "topic", &["missing Describe, or no such topic"])?;
     let guarded = bench.login_place("check")?.topic;
     let stranger = log_in(consumer(bench, &servers, &guarded, &["--group", "check"]), STRANGER, PASSWORD);
-    let group = fails(stranger.run(RUN)?, 4, "rights", &["group check"])?;
+    let group = fails(stranger.run(RUN)?, 4, "rights", &["Read on group check"])?;
     Ok(format!("{write}\n     {group}"))
 }
 
