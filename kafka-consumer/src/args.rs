@@ -62,25 +62,20 @@ pub struct RunArgs {
     )]
     pub topics: Vec<String>,
 
-    /// Consumer group; assigns the partitions and keeps the committed offsets
-    #[arg(
-        long,
-        short = 'g',
-        env = "KAFKA_CONSUMER_GROUP",
-        value_name = "GROUP",
-        default_value = "kafka-consumer",
-        help_heading = "Records"
-    )]
-    pub group: String,
+    /// Consumer group; assigns the partitions and keeps the committed offsets [default: none: all partitions are read, and no
+    /// offset is committed]
+    #[arg(long, short = 'g', env = "KAFKA_CONSUMER_GROUP", value_name = "GROUP", help_heading = "Records")]
+    pub group: Option<String>,
 
     /// Read these partitions of the topic, without a group and without committing offsets, such as 0,3-5
     #[arg(long, short = 'p', env = "CONSUMER_PARTITIONS", value_name = "LIST", help_heading = "Records")]
     pub partitions: Option<PartitionList>,
 
     /// Where to start: committed (if there is no committed offset: earliest), earliest, latest, offset:N, or
-    /// time:RFC3339 or time:-1h; anything but committed applies only to the first assignment
-    #[arg(long, env = "CONSUMER_FROM", value_name = "WHERE", default_value = "committed", help_heading = "Records")]
-    pub from: Start,
+    /// time:RFC3339 or time:-1h; in a group, anything but committed applies only to the first assignment [default: committed
+    /// in a group, else earliest]
+    #[arg(long, env = "CONSUMER_FROM", value_name = "WHERE", help_heading = "Records")]
+    pub from: Option<Start>,
 
     /// Stop after this many records
     #[arg(long, short = 'n', env = "CONSUMER_MAX_RECORDS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Records")]
@@ -172,15 +167,10 @@ pub struct RunArgs {
     )]
     pub termination_log: PathBuf,
 
-    /// Address of the admin server (/metrics, /livez, /readyz, /version), or off
-    #[arg(
-        long,
-        env = "ADMIN_LISTEN",
-        value_name = "ADDRESS",
-        default_value = "0.0.0.0:8080",
-        help_heading = "Report and health"
-    )]
-    pub listen: Listen,
+    /// Address of the admin server (/metrics, /livez, /readyz, /version), or off [default: 0.0.0.0:8080 where a group is
+    /// named, else off]
+    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS", help_heading = "Report and health")]
+    pub listen: Option<Listen>,
 
     /// How far the process confines itself.
     #[command(flatten)]

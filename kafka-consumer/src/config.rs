@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,7 +20,9 @@ use consume::{FIXED, Reset, Settings, Subscription};
 use crate::args::{Format, GroupProtocol, Isolation, RunArgs, Start};
 use crate::record_log::{self, FieldPath, MIN_LINE_BYTES};
 
-/// Given partitions are read without a group, but librdkafka's consumer wants a name for one.
+/// Where the admin server of a consumer listens whose group is named: a service is watched.
+pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+/// A run without a group has no name for one, but librdkafka's consumer wants one.
 pub(crate) const NO_GROUP: &str = "kafka-consumer-without-group";
 /// What lets a consumer end when a certificate was replaced.
 const EXIT_FLAG: &str = "--exit-on-credential-change (CONSUMER_EXIT_ON_CREDENTIAL_CHANGE)";
@@ -57,7 +60,8 @@ impl Config {
         let mut properties = Properties::new();
         let connection =
             connection::resolve(&args.connection, "kafka-consumer", given, layers, &mut properties, problems);
-        let subscription = subscription(args, problems);
+        let named = group_of(args, &properties);
+        let subscription = subscription(args, named.as_deref(), problems);
         group(args, given, &subscription, &mut properties, problems);
         fetching(args, given, &mut properties, problems);
         if args.timeout.is_some() && args.max_records.is_none() && !args.exit_at_end {
@@ -69,8 +73,8 @@ impl Config {
             properties.get("max.poll.interval.ms").and_then(|text| text.parse().ok()).unwrap_or(300_000);
         let isolation = properties.get("isolation.level");
         let run = Settings {
+            from: start(args, subscription.is_group(), problems),
             subscription,
-            from: start(args.from),
             positions: HashMap::new(),
             reset: reset(&properties, problems),
             isolation: if isolation == Some("read_uncommitted") {
@@ -97,7 +101,7 @@ impl Config {
             log: record_log(args, problems),
             max_poll_interval: Duration::from_millis(max_poll_interval),
             termination_log: args.termination_log.clone(),
-            listen: args.listen,
+            listen: args.listen.unwrap_or(if named.is_some() { Listen::On(LISTEN) } else { Listen::Off }),
             connection,
             weakened,
             traces: telemetry::Settings::new("kafka-consumer", layers, problems),
@@ -118,13 +122,27 @@ impl Config {
     pub fn subject(&self) -> String {
         match &self.run.subscription {
             Subscription::Group { topics, group } => format!("topic {}, group {group}", topics.join(",")),
-            Subscription::Partitions { topic, .. } => format!("topic {topic}"),
+            Subscription::Partitions { topics, .. } => format!("topic {}", topics.join(",")),
         }
     }
 }
 
-fn start(from: Start) -> consume::Start {
-    match from {
+/// The group that somebody has named, by flag, variable or as librdkafka's own property.
+fn group_of(args: &RunArgs, properties: &Properties) -> Option<String> {
+    let raw = || properties.get("group.id").filter(|_| properties.is_given("group.id"));
+    args.group.as_deref().or_else(raw).map(|group| group.trim().to_owned())
+}
+
+fn start(args: &RunArgs, is_group: bool, problems: &mut Problems) -> consume::Start {
+    let default = if is_group { Start::Committed } else { Start::Earliest };
+    match args.from.unwrap_or(default) {
+        Start::Committed if !is_group => {
+            problems.add(
+                "--from committed: a run without a group has no committed offsets; name a --group, without --partitions, or \
+                 start at earliest, latest, an offset or a time",
+            );
+            consume::Start::Earliest
+        }
         Start::Committed => consume::Start::Committed,
         Start::Earliest => consume::Start::Earliest,
         Start::Latest => consume::Start::Latest,
@@ -149,7 +167,7 @@ fn reset(properties: &Properties, problems: &mut Problems) -> Reset {
     }
 }
 
-fn subscription(args: &RunArgs, problems: &mut Problems) -> Subscription {
+fn subscription(args: &RunArgs, group: Option<&str>, problems: &mut Problems) -> Subscription {
     let topics: Vec<String> = args.topics.iter().flat_map(|flag| topics_of(flag)).collect();
     if topics.is_empty() {
         problems.add("--topic (KAFKA_TOPIC) is empty");
@@ -164,15 +182,23 @@ fn subscription(args: &RunArgs, problems: &mut Problems) -> Subscription {
             ));
         }
     }
-    match (&args.partitions, topics.as_slice()) {
-        (Some(list), [topic]) if !topic.starts_with('^') => {
-            Subscription::Partitions { topic: topic.clone(), partitions: Some(list.0.clone()) }
+    match (&args.partitions, group) {
+        (Some(list), _) => {
+            if topics.len() != 1 || topics.iter().any(|topic| topic.starts_with('^')) {
+                problems.add("--partitions needs exactly one topic, by its name");
+            }
+            Subscription::Partitions { topics, partitions: Some(list.0.clone()) }
         }
-        (Some(_), _) => {
-            problems.add("--partitions needs exactly one topic, by its name");
-            Subscription::Group { topics, group: args.group.trim().to_owned() }
+        (None, Some(group)) => Subscription::Group { topics, group: group.to_owned() },
+        (None, None) => {
+            if let Some(expression) = topics.iter().find(|topic| topic.starts_with('^')) {
+                problems.add(format!(
+                    "--topic {expression}: a regular expression needs a group, which finds the topics that match: name one with \
+                     --group (KAFKA_CONSUMER_GROUP), or name the topics"
+                ));
+            }
+            Subscription::Partitions { topics, partitions: None }
         }
-        (None, _) => Subscription::Group { topics, group: args.group.trim().to_owned() },
     }
 }
 
@@ -218,13 +244,13 @@ fn group(
     problems: &mut Problems,
 ) {
     let group = match subscription {
-        Subscription::Group { .. } => args.group.trim(),
+        Subscription::Group { group, .. } => group,
         Subscription::Partitions { .. } => NO_GROUP,
     };
     if group.is_empty() {
-        problems.add("--group (KAFKA_CONSUMER_GROUP) is empty");
+        problems.add("--group (KAFKA_CONSUMER_GROUP) is empty: leave it out to read without a group");
     }
-    let explicit = given.is("group") && matches!(subscription, Subscription::Group { .. });
+    let explicit = given.is("group") && subscription.is_group();
     properties.typed("group.id", group, "--group", explicit, problems);
     let protocol = match args.group_protocol {
         GroupProtocol::Classic => "classic",

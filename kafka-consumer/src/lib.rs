@@ -30,7 +30,7 @@ use common::report::Outlet;
 use common::shutdown::Shutdown;
 use common::telemetry::Tracer;
 
-use consume::{Deps, Poller, Tally};
+use consume::{Deps, Poller, Subscription, Tally};
 
 use args::RunArgs;
 use args::audit::AuditArgs;
@@ -206,6 +206,10 @@ struct Work {
 
 impl Work {
     fn run(self, finish: Finish) {
+        if let Subscription::Partitions { partitions, .. } = &self.config.run.subscription {
+            let what = if partitions.is_some() { "the partitions given" } else { "all partitions" };
+            tracing::info!(event = "no_group", "{what} are read without a group, and no offset is committed");
+        }
         let sink = LogSink::new(self.config.log.clone(), &self.metrics);
         let Self { config, client, metrics, health, shutdown, tally, tracer } = self;
         let sink = TraceSink::new(sink, tracer.map(|tracer| Traces::new(tracer, &config)));

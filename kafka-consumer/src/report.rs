@@ -33,8 +33,7 @@ impl Account {
     /// The account of a run that begins.
     pub fn new(config: &Config, tally: Arc<Tally>) -> Self {
         let topics = match &config.run.subscription {
-            Subscription::Group { topics, .. } => topics.clone(),
-            Subscription::Partitions { topic, .. } => vec![topic.clone()],
+            Subscription::Group { topics, .. } | Subscription::Partitions { topics, .. } => topics.clone(),
         };
         Self { topics, requested: config.run.max_records, tally }
     }

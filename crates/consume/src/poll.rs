@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use common::exit::Exit;
 use common::health::Health;
 use common::kafka::ClientState;
 use common::shutdown::{Shutdown, Signal};
@@ -76,8 +77,13 @@ impl<'a, S: Sink> Poller<'a, S> {
         let end = match self.consume() {
             Ok(end) | Err(end) => end,
         };
+        let nothing_new = matches!(end, End::Done) && self.taken.0 == 0 && self.group.is_read_up();
         let end = self.finish(end);
         match end {
+            End::Done if nothing_new => Verdict::new(
+                Exit::Ok,
+                "0 records: the group's committed offsets are at the end; `--from earliest` reads again",
+            ),
             End::Done | End::Outdated | End::Closed => Verdict::ok(),
             End::Signal(signal) if self.limits.is_one_shot() => {
                 let share = self.limits.share(self.deps.tally.counts().records);

@@ -16,11 +16,11 @@ pub enum Subscription {
         /// The group's name.
         group: String,
     },
-    /// Partitions of a topic, outside any group.
+    /// Partitions of topics, outside any group.
     Partitions {
-        /// The topic.
-        topic: String,
-        /// Its partitions; `None`: all that it has at the start.
+        /// The topics, by name.
+        topics: Vec<String>,
+        /// The partitions of each; `None`: all that it has when it is found.
         partitions: Option<Vec<i32>>,
     },
 }
@@ -35,7 +35,7 @@ impl Subscription {
     pub fn names(&self) -> Vec<String> {
         match self {
             Self::Group { topics, .. } => topics.iter().filter(|topic| !topic.starts_with('^')).cloned().collect(),
-            Self::Partitions { topic, .. } => vec![topic.clone()],
+            Self::Partitions { topics, .. } => topics.clone(),
         }
     }
 }

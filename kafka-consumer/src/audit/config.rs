@@ -99,7 +99,7 @@ impl Config {
         kafka::check(&mut properties, problems);
         let weakened = promises::check(&properties, problems);
         let run = Settings {
-            subscription: Subscription::Partitions { topic: args.topic.clone(), partitions: None },
+            subscription: Subscription::Partitions { topics: vec![args.topic.clone()], partitions: None },
             from: consume::Start::Earliest,
             positions: HashMap::new(),
             // What retention deletes while it is read is told, and is a reason to prove nothing.
