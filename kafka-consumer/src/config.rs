@@ -15,15 +15,17 @@ use common::kafka::promises::{self, Weakness};
 use common::kafka::rotation::OnChange;
 use common::kafka::{self, defaults};
 use common::telemetry;
-use consume::{FIXED, Reset, Settings, Subscription};
+use consume::{FIXED, Reset, Settings, Subscription, Until};
 
-use crate::args::{Format, GroupProtocol, Isolation, RunArgs, Start};
+use crate::args::{Format, GroupProtocol, Isolation, RunArgs, Start, Stop, moment};
 use crate::record_log::{self, FieldPath, MIN_LINE_BYTES};
 
 /// Where the admin server of a consumer listens whose group is named: a service is watched.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 /// A run without a group has no name for one, but librdkafka's consumer wants one.
 pub(crate) const NO_GROUP: &str = "kafka-consumer-without-group";
+/// The variable that names a group.
+const GROUP: &str = "KAFKA_CONSUMER_GROUP";
 /// What lets a consumer end when a certificate was replaced.
 const EXIT_FLAG: &str = "--exit-on-credential-change (CONSUMER_EXIT_ON_CREDENTIAL_CHANGE)";
 /// What KIP-848 leaves to the broker: librdkafka refuses a client that sets one of these.
@@ -52,6 +54,8 @@ pub struct Config {
     pub traces: Option<telemetry::Settings>,
     /// How far the process confines itself.
     pub sandbox: Sandbox,
+    /// Whether a time was given without a zone, so that UTC was assumed.
+    pub assumes_utc: bool,
 }
 
 impl Config {
@@ -61,11 +65,13 @@ impl Config {
         let connection =
             connection::resolve(&args.connection, "kafka-consumer", given, layers, &mut properties, problems);
         let named = group_of(args, &properties);
-        let subscription = subscription(args, named.as_deref(), problems);
+        let is_grouped = may_join(args, layers, problems);
+        let subscription = subscription(args, named.as_deref().filter(|_| is_grouped), problems);
         group(args, given, &subscription, &mut properties, problems);
         fetching(args, given, &mut properties, problems);
-        if args.timeout.is_some() && args.max_records.is_none() && !args.exit_at_end {
-            problems.add("--timeout needs --max-records or --exit-at-end: an endless consumer has no deadline");
+        let exit_at_end = args.exit_at_end || args.to.is_some();
+        if args.timeout.is_some() && args.max_records.is_none() && !exit_at_end {
+            problems.add("--timeout needs --max-records, --to or --exit-at-end: an endless consumer has no deadline");
         }
         kafka::check(&mut properties, problems);
         let weakened = promises::check(&properties, problems);
@@ -83,7 +89,8 @@ impl Config {
                 Level::ReadCommitted
             },
             max_records: args.max_records,
-            exit_at_end: args.exit_at_end,
+            exit_at_end,
+            until: args.to.and_then(until),
             timeout: args.timeout,
             commit_interval: args.commit_interval,
             drain_timeout: args.drain_timeout,
@@ -106,6 +113,7 @@ impl Config {
             weakened,
             traces: telemetry::Settings::new("kafka-consumer", layers, problems),
             sandbox: args.sandbox.sandbox,
+            assumes_utc: assumes_utc(given),
         }
     }
 
@@ -134,6 +142,12 @@ fn group_of(args: &RunArgs, properties: &Properties) -> Option<String> {
 }
 
 fn start(args: &RunArgs, is_group: bool, problems: &mut Problems) -> consume::Start {
+    if let Some(count) = args.tail {
+        if args.from.is_some() {
+            problems.add("--tail and --from both say where to start: give one of them");
+        }
+        return consume::Start::Tail(count);
+    }
     let default = if is_group { Start::Committed } else { Start::Earliest };
     match args.from.unwrap_or(default) {
         Start::Committed if !is_group => {
@@ -149,6 +163,31 @@ fn start(args: &RunArgs, is_group: bool, problems: &mut Problems) -> consume::St
         Start::Offset(offset) => consume::Start::Offset(offset),
         Start::Time(ms) => consume::Start::Time(ms),
     }
+}
+
+fn until(stop: Stop) -> Option<Until> {
+    match stop {
+        Stop::Latest => None,
+        Stop::Offset(offset) => Some(Until::Offset(offset)),
+        Stop::Time(ms) => Some(Until::Time(ms)),
+    }
+}
+
+/// Whether the group that may be named is joined. `--tail` and `--to` are for looking at a topic, which must never disturb a
+/// service; a variable names the service's group to all that runs in its image.
+fn may_join(args: &RunArgs, layers: &Layers, problems: &mut Problems) -> bool {
+    let Some(flag) = args.tail.map(|_| "--tail").or(args.to.map(|_| "--to")) else { return true };
+    let of_variable = layers.get(GROUP).map(|(group, _)| group.trim());
+    if args.group.as_deref().is_some_and(|group| Some(group.trim()) != of_variable) {
+        problems.add(format!("{flag} reads without a group: leave --group out, or start with --from"));
+    }
+    false
+}
+
+/// Whether a time that names no zone is part of the settings.
+fn assumes_utc(given: Given<'_>) -> bool {
+    let typed = ["from", "to"].into_iter().filter_map(|id| given.0.get_raw(id)).flatten();
+    typed.filter_map(|text| text.to_str()).any(moment::assumes_utc)
 }
 
 /// What `auto.offset.reset` says, in any of librdkafka's words for it.

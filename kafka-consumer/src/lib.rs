@@ -210,6 +210,9 @@ impl Work {
             let what = if partitions.is_some() { "the partitions given" } else { "all partitions" };
             tracing::info!(event = "no_group", "{what} are read without a group, and no offset is committed");
         }
+        if self.config.assumes_utc {
+            tracing::info!(event = "utc_assumed", "a time without a zone is taken as UTC");
+        }
         let sink = LogSink::new(self.config.log.clone(), &self.metrics);
         let Self { config, client, metrics, health, shutdown, tally, tracer } = self;
         let sink = TraceSink::new(sink, tracer.map(|tracer| Traces::new(tracer, &config)));

@@ -35,6 +35,6 @@ pub use board::{Board, Rebalance, Standing};
 pub use lag::Lag;
 pub use metrics::LoopMetrics;
 pub use poll::{Deps, Poller};
-pub use settings::{FIXED, Reset, Settings, Start, Subscription};
+pub use settings::{FIXED, Reset, Settings, Start, Subscription, Until};
 pub use sink::{Commit, Fault, News, Record, Sink, Stop};
 pub use tally::{Counts, Tally};

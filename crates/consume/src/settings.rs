@@ -53,6 +53,17 @@ pub enum Start {
     Offset(i64),
     /// The first record at or after this time, in milliseconds since 1970.
     Time(i64),
+    /// So many offsets before the end of each partition.
+    Tail(u64),
+}
+
+/// Where a run ends that does not read to the ends of the partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Before this offset, in each partition.
+    Offset(i64),
+    /// Before the first record at or after this time, in milliseconds since 1970.
+    Time(i64),
 }
 
 /// What to do about an offset that a partition does not have: `auto.offset.reset`.
@@ -83,6 +94,8 @@ pub struct Settings {
     pub max_records: Option<u64>,
     /// Stop at the ends that the partitions have when they are assigned.
     pub exit_at_end: bool,
+    /// With `exit_at_end`: stop here, where that is before the end.
+    pub until: Option<Until>,
     /// For a one-shot run as a whole.
     pub timeout: Option<Duration>,
     /// Between commits.

@@ -97,6 +97,7 @@ fn run(mock: &Mock, record: (i64, Vec<Fault>), flush: Vec<Fault>) -> (Verdict, K
         max_records: None,
         positions: Default::default(),
         exit_at_end: true,
+        until: None,
         timeout: Some(Duration::from_secs(30)),
         commit_interval: Duration::from_millis(100),
         drain_timeout: Duration::from_secs(10),

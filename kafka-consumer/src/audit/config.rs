@@ -107,6 +107,7 @@ impl Config {
             isolation: Isolation::ReadCommitted,
             max_records: None,
             exit_at_end: true,
+            until: None,
             timeout: args.timeout,
             commit_interval: DRAIN,
             drain_timeout: DRAIN,

@@ -121,3 +121,69 @@ fn the_admin_server_is_up_by_default_only_where_a_group_is_named() {
     // Something else may have this port here: then that is said, and it shows the same.
     assert!(named.stderr.contains("0.0.0.0:8080"), "{named}");
 }
+
+/// The partitions and offsets of the records that a run to the end shows.
+fn shown(cluster: &Cluster, flags: &[&str]) -> Vec<(i64, i64)> {
+    let outcome = cluster.run(flags).expect_code(0).unwrap();
+    let place = |line: &serde_json::Value| (line["partition"].as_i64().unwrap(), line["offset"].as_i64().unwrap());
+    let mut places: Vec<_> = lines(&outcome.stdout).iter().map(place).collect();
+    places.sort_unstable();
+    places
+}
+
+#[test]
+fn the_tail_is_the_last_records_of_each_partition() {
+    let cluster = Cluster::new(3);
+    // Partition 2 stays empty, and partition 1 has fewer records than are asked for below.
+    cluster.produce(&numbered(0..10, 1));
+    cluster.produce(&[testbed::records::NewRecord::value("x").partition(1)]);
+    assert_eq!(shown(&cluster, &["--tail", "3", "--exit-at-end"]), [(0, 7), (0, 8), (0, 9), (1, 0)]);
+    assert_eq!(shown(&cluster, &["--tail", "100", "--exit-at-end"]).len(), 11);
+    assert_eq!(shown(&cluster, &["--tail", "2", "-p", "0", "-n", "1"]), [(0, 8)]);
+    let process = cluster.consumer().args(["--tail", "1"]).spawn().unwrap();
+    wait_for_records(&process, 2);
+    cluster.produce(&[testbed::records::NewRecord::value("new").partition(2)]);
+    wait_for_records(&process, 3);
+    assert!(values(&stop(process, Signal::TERM, 0).stdout).contains(&"new".to_owned()), "it follows");
+}
+
+#[test]
+fn a_range_ends_each_partition_before_its_second_place() {
+    let cluster = Cluster::new(3);
+    cluster.produce(&numbered(0..10, 1));
+    cluster.produce(&(0..3).map(|_| testbed::records::NewRecord::value("1").partition(1)).collect::<Vec<_>>());
+    let to = |place: &'static str| ["--to", place, "--timeout", "20s"];
+    assert_eq!(shown(&cluster, &to("offset:2")), [(0, 0), (0, 1), (1, 0), (1, 1)]);
+    assert_eq!(shown(&cluster, &to("latest")).len(), 13);
+    assert_eq!(shown(&cluster, &to("offset:1000")).len(), 13, "never beyond the current end");
+    assert_eq!(shown(&cluster, &to("offset:0")), []);
+    assert_eq!(shown(&cluster, &["--from", "offset:2", "--to", "offset:4", "-p", "0"]), [(0, 2), (0, 3)]);
+    assert_eq!(shown(&cluster, &["--from", "offset:5", "--to", "offset:4", "-p", "0"]), [], "an empty range");
+    assert_eq!(shown(&cluster, &["--tail", "4", "--to", "offset:8", "-p", "0"]), [(0, 6), (0, 7)]);
+    let short = cluster.run(&["-p", "0", "-n", "5", "--to", "offset:4"]).expect_code(1).unwrap();
+    assert!(message(&short).contains("4 of 5 records read"), "{short}");
+}
+
+#[test]
+fn a_time_without_a_zone_is_of_utc_and_that_is_said_once() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&numbered(0..3, 1));
+    // The mock answers look-ups of times with the end.
+    for (time, count) in [("2026-11-26", 1), ("2026-11-26T10:00", 1), ("2026-11-26T10:00:00Z", 0), ("-1h", 0)] {
+        let outcome = cluster.run(&["--to", time]).expect_code(0).unwrap();
+        assert_eq!(numbers(&outcome.stdout).len(), 3, "{time}: {outcome}");
+        assert_eq!(events(&outcome, "utc_assumed"), count, "{time}: {outcome}");
+    }
+}
+
+#[test]
+fn tails_and_ranges_never_join_the_group_that_a_variable_names() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&numbered(0..5, 1));
+    for flags in [&["--tail", "2", "--exit-at-end"][..], &["--to", "offset:5"]] {
+        let outcome = ok(cluster.consumer().env("KAFKA_CONSUMER_GROUP", "service").args(flags));
+        assert_eq!(events(&outcome, "no_group"), 1, "{outcome}");
+    }
+    let member = ok(cluster.member("service").arg("--exit-at-end"));
+    assert_eq!(numbers(&member.stdout).len(), 5, "nothing was committed");
+}
