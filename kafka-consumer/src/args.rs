@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use common::args::sandbox::SandboxArgs;
 use common::args::{ConnectionArgs, Listen, LogArgs};
@@ -89,7 +89,19 @@ pub struct RunArgs {
     #[arg(long, env = "CONSUMER_TAIL", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Records")]
     pub tail: Option<u64>,
 
-    /// Stop after this many records
+    /// Show only records whose key contains this text; the others are read, counted and, in a group, committed
+    #[arg(long, env = "CONSUMER_MATCH_KEY", value_name = "TEXT", value_parser = NonEmptyStringValueParser::new(), help_heading = "Records")]
+    pub match_key: Option<String>,
+
+    /// Show only records with a header of this name whose value contains this text
+    #[arg(long, env = "CONSUMER_MATCH_HEADER", value_name = "NAME=TEXT", help_heading = "Records")]
+    pub match_header: Option<HeaderText>,
+
+    /// Show only records whose value contains this text, as the bytes that were sent
+    #[arg(long, env = "CONSUMER_MATCH_VALUE", value_name = "TEXT", value_parser = NonEmptyStringValueParser::new(), help_heading = "Records")]
+    pub match_value: Option<String>,
+
+    /// Stop after this many records, or with --match-key, --match-header or --match-value after this many that are shown
     #[arg(long, short = 'n', env = "CONSUMER_MAX_RECORDS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Records")]
     pub max_records: Option<u64>,
 
@@ -282,6 +294,25 @@ fn offset(text: &str) -> Option<i64> {
     text.strip_prefix("offset:")?.parse().ok().filter(|offset| *offset >= 0)
 }
 
+/// A header to look for: its name and a text that its value contains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderText {
+    /// The whole name.
+    pub name: String,
+    /// A part of the value; empty when any value will do.
+    pub text: String,
+}
+
+impl FromStr for HeaderText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+        let (name, text) = parts.ok_or("expected a header's name and a part of its value, such as tenant=acme")?;
+        Ok(Self { name: name.to_owned(), text: text.to_owned() })
+    }
+}
+
 /// Partitions of a topic: numbers and ranges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionList(pub Vec<i32>);
@@ -320,6 +351,7 @@ fn examples() -> String {
          kafka-consumer -t orders --from earliest | jq .value\n  \
          kafka-consumer -t orders --tail 5                   the last five of each partition, then new ones\n  \
          kafka-consumer -t orders --from -1h -n 10           ten records of the last hour\n  \
+         kafka-consumer -t orders --match-key 4711 --exit-at-end what has this in its key\n  \
          kafka-consumer -t orders --from 2026-11-26 --to 2026-11-27 a day of UTC\n  \
          kafka-consumer -t '^orders\\..*' -g billing --redact user.email several topics in a group, a field withheld\n  \
          kafka-consumer audit --run orders-7 --report report.json whether a run is whole\n  \

@@ -19,6 +19,7 @@ use consume::{FIXED, Reset, Settings, Subscription, Until};
 
 use crate::args::{Format, GroupProtocol, Isolation, RunArgs, Start, Stop, moment};
 use crate::record_log::{self, FieldPath, MIN_LINE_BYTES};
+use crate::sinks::Matching;
 
 /// Where the admin server of a consumer listens whose group is named: a service is watched.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
@@ -36,6 +37,8 @@ const BROKER_SIDE: [&str; 4] =
 pub struct Config {
     /// What is read, and when the run ends.
     pub run: Settings,
+    /// Which records are shown; `None`: all.
+    pub matching: Option<Matching>,
     /// How records look.
     pub log: record_log::Options,
     /// How long the loop may hang in a write before the group gives the partitions to others.
@@ -105,6 +108,11 @@ impl Config {
                 (false, false) => OnChange::Warn(Some(EXIT_FLAG)),
             },
             run,
+            matching: Matching::new(
+                args.match_key.as_deref(),
+                args.match_value.as_deref(),
+                args.match_header.as_ref().map(|header| (header.name.as_str(), header.text.as_str())),
+            ),
             log: record_log(args, problems),
             max_poll_interval: Duration::from_millis(max_poll_interval),
             termination_log: args.termination_log.clone(),

@@ -37,7 +37,7 @@ use args::audit::AuditArgs;
 use config::Config;
 use metrics::ConsumerMetrics;
 use report::Account;
-use sinks::{LogSink, TraceSink, Traces};
+use sinks::{LogSink, MatchSink, TraceSink, Traces};
 
 /// The program's name.
 pub const NAME: &str = "kafka-consumer";
@@ -216,6 +216,7 @@ impl Work {
         let sink = LogSink::new(self.config.log.clone(), &self.metrics);
         let Self { config, client, metrics, health, shutdown, tally, tracer } = self;
         let sink = TraceSink::new(sink, tracer.map(|tracer| Traces::new(tracer, &config)));
+        let sink = MatchSink::new(sink, config.matching.clone());
         let deps = Deps { client, metrics: metrics.consume, health, shutdown, tally };
         match Poller::new(&config.run, sink, deps) {
             Err(verdict) => finish.with(verdict),

@@ -86,7 +86,7 @@ impl<'a, S: Sink> Poller<'a, S> {
             ),
             End::Done | End::Outdated | End::Closed => Verdict::ok(),
             End::Signal(signal) if self.limits.is_one_shot() => {
-                let share = self.limits.share(self.deps.tally.counts().records);
+                let share = self.limits.share(&self.deps.tally.counts());
                 Verdict::new(signal.exit(), format!("{}: {share}", signal.name()))
             }
             End::Signal(_) => Verdict::ok(),
@@ -115,7 +115,8 @@ impl<'a, S: Sink> Poller<'a, S> {
 
     fn consume(&mut self) -> Result<End, End> {
         loop {
-            let is_dry = self.fill()?;
+            // Records that were all passed over are no reason for a write, which would tell that nobody reads any more.
+            let is_dry = self.fill()? || self.sink.is_empty();
             if !self.was_ready {
                 // Before the first write: that may take as long as the reader likes.
                 self.group.establish();

@@ -1,9 +1,13 @@
 //! Reading without a group: nothing is joined and nothing committed, whichever topics, positions and records are chosen.
 
+use std::time::Duration;
+
 use testbed::process::{Outcome, Program, Signal};
+use testbed::records::NewRecord;
 
 use crate::support::{
-    Cluster, NOWHERE, SOON, TOPIC, consumer, lines, message, numbered, numbers, report, stop, values, wait_for_records,
+    Cluster, NOWHERE, SOON, Served, TOPIC, consumer, lines, message, numbered, numbers, report, stop, values,
+    wait_for_records,
 };
 
 /// The program run to a good end: its record lines and its whole outcome.
@@ -136,13 +140,13 @@ fn the_tail_is_the_last_records_of_each_partition() {
     let cluster = Cluster::new(3);
     // Partition 2 stays empty, and partition 1 has fewer records than are asked for below.
     cluster.produce(&numbered(0..10, 1));
-    cluster.produce(&[testbed::records::NewRecord::value("x").partition(1)]);
+    cluster.produce(&[NewRecord::value("x").partition(1)]);
     assert_eq!(shown(&cluster, &["--tail", "3", "--exit-at-end"]), [(0, 7), (0, 8), (0, 9), (1, 0)]);
     assert_eq!(shown(&cluster, &["--tail", "100", "--exit-at-end"]).len(), 11);
     assert_eq!(shown(&cluster, &["--tail", "2", "-p", "0", "-n", "1"]), [(0, 8)]);
     let process = cluster.consumer().args(["--tail", "1"]).spawn().unwrap();
     wait_for_records(&process, 2);
-    cluster.produce(&[testbed::records::NewRecord::value("new").partition(2)]);
+    cluster.produce(&[NewRecord::value("new").partition(2)]);
     wait_for_records(&process, 3);
     assert!(values(&stop(process, Signal::TERM, 0).stdout).contains(&"new".to_owned()), "it follows");
 }
@@ -151,7 +155,7 @@ fn the_tail_is_the_last_records_of_each_partition() {
 fn a_range_ends_each_partition_before_its_second_place() {
     let cluster = Cluster::new(3);
     cluster.produce(&numbered(0..10, 1));
-    cluster.produce(&(0..3).map(|_| testbed::records::NewRecord::value("1").partition(1)).collect::<Vec<_>>());
+    cluster.produce(&(0..3).map(|_| NewRecord::value("1").partition(1)).collect::<Vec<_>>());
     let to = |place: &'static str| ["--to", place, "--timeout", "20s"];
     assert_eq!(shown(&cluster, &to("offset:2")), [(0, 0), (0, 1), (1, 0), (1, 1)]);
     assert_eq!(shown(&cluster, &to("latest")).len(), 13);
@@ -186,4 +190,82 @@ fn tails_and_ranges_never_join_the_group_that_a_variable_names() {
     }
     let member = ok(cluster.member("service").arg("--exit-at-end"));
     assert_eq!(numbers(&member.stdout).len(), 5, "nothing was committed");
+}
+
+/// Ten records: key `k0` to `k9`, a header `tenant` that is `acme` or `other`, in turn, and a value with the number.
+fn described() -> Vec<NewRecord> {
+    (0..10)
+        .map(|number| {
+            let tenant = if number % 2 == 0 { "acme-inc" } else { "other" };
+            let record = NewRecord::value(format!("{number}")).partition(0).key(format!("k{number}"));
+            record.header("tenant", Some(tenant.as_bytes()))
+        })
+        .collect()
+}
+
+#[test]
+fn only_what_matches_is_shown_and_all_is_counted() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&described());
+    let cases: [(&[&str], &[i32]); 8] = [
+        (&["--match-key", "k7"], &[7]),
+        (&["--match-key", "k"], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (&["--match-key", "K7"], &[]),
+        (&["--match-value", "3"], &[3]),
+        (&["--match-header", "tenant=acme"], &[0, 2, 4, 6, 8]),
+        (&["--match-header", "tenan=acme"], &[]),
+        (&["--match-header", "tenant="], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (&["--match-header", "tenant=other", "--match-key", "k5", "--match-value", "5"], &[5]),
+    ];
+    for (flags, expected) in cases {
+        let outcome = cluster.run(&[flags, &["--exit-at-end"]].concat()).expect_code(0).unwrap();
+        assert_eq!(numbers(&outcome.stdout), expected, "{flags:?}");
+        let report = report(&outcome);
+        assert_eq!((&report["records"], &report["shown"]), (&10.into(), &expected.len().into()), "{flags:?}");
+    }
+    let all = cluster.run(&["--exit-at-end"]).expect_code(0).unwrap();
+    assert_eq!(report(&all).get("shown"), None, "without anything to look for the report is as before");
+}
+
+#[test]
+fn a_number_of_records_counts_those_that_are_shown() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&described());
+    let two = cluster.run(&["--match-header", "tenant=acme", "-n", "2"]).expect_code(0).unwrap();
+    assert_eq!(numbers(&two.stdout), [0, 2]);
+    assert_eq!(report(&two)["shown"], 2);
+    let six = cluster.run(&["--match-header", "tenant=acme", "-n", "6", "--exit-at-end"]).expect_code(1).unwrap();
+    assert_eq!(numbers(&six.stdout).len(), 5);
+    assert!(message(&six).contains("5 of 6 records shown, 10 read"), "{six}");
+    let late = cluster.run(&["--match-key", "x", "-n", "1", "--timeout", "1s"]).expect_code(1).unwrap();
+    assert!(message(&late).contains("0 of 1 records shown, 10 read"), "{late}");
+    // The next run of a group goes on behind the last record that was shown.
+    let first = ok(cluster.member("g").args(["--match-key", "k3", "-n", "1"]));
+    assert_eq!(numbers(&first.stdout), [3]);
+    let rest = ok(cluster.member("g").arg("--exit-at-end"));
+    assert_eq!(numbers(&rest.stdout), (4..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_passed_over_counts_in_the_metrics_and_is_committed() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&described());
+    let served = Served::start(cluster.member("g").args(["--match-key", "nothing", "--commit-interval", "100ms"]));
+    served.wait_for_metric(r#"kafka_consumer_records_total{partition="0",topic="test"}"#, Some(10.0));
+    served.wait_for_at_least(r#"kafka_consumer_commits_total{result="ok"}"#, 1.0);
+    assert_eq!(stop(served.process, Signal::TERM, 0).stdout, "");
+    assert_eq!(ok(cluster.member("g").arg("--exit-at-end")).stdout, "");
+}
+
+#[test]
+fn a_reader_that_has_gone_is_noticed_while_nothing_matches() {
+    let cluster = Cluster::new(1);
+    cluster.produce(&described());
+    let trickle = cluster.trickle(&[0], Duration::from_millis(5));
+    let (reader, writer) = std::io::pipe().unwrap();
+    let process = cluster.consumer().args(["--match-key", "nothing"]).stdout(writer).spawn().unwrap();
+    process.wait_for_stderr_event("ready", SOON).unwrap();
+    drop(reader);
+    process.wait(SOON).unwrap().expect_code(0).unwrap();
+    drop(trickle);
 }

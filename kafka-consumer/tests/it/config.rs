@@ -35,6 +35,8 @@ fn settings_that_cannot_work_are_refused_by_name() {
         (&["-t", "^a.*"], &["--topic ^a.*", "needs a group", "--group (KAFKA_CONSUMER_GROUP)"]),
         (&["--to", "earliest"], &["--to", "offset:N"]),
         (&["--tail", "0"], &["--tail"]),
+        (&["--match-header", "tenant"], &["--match-header", "tenant=acme"]),
+        (&["--match-key", ""], &["--match-key"]),
         (&["--tail", "5", "--from", "earliest"], &["--tail and --from"]),
         (&["--tail", "5", "-g", "g"], &["--tail reads without a group"]),
         (&["--to", "latest", "-g", "g"], &["--to reads without a group"]),
