@@ -2,6 +2,7 @@
 
 mod access;
 pub mod activities;
+mod adhoc;
 mod audit;
 mod bench;
 mod broker_faults;
@@ -108,11 +109,12 @@ const SANDBOX: &str = "KAFKA_CLIENT_SANDBOX";
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 23] = [
+const SCENARIOS: [&[Scenario]; 24] = [
     &namespaces::SCENARIOS,
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
     &positions::SCENARIOS,
+    &adhoc::SCENARIOS,
     &groups::SCENARIOS,
     &ends::SCENARIOS,
     &leaving::SCENARIOS,
