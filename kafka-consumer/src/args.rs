@@ -101,6 +101,10 @@ pub struct RunArgs {
     #[arg(long, env = "CONSUMER_MATCH_VALUE", value_name = "TEXT", value_parser = NonEmptyStringValueParser::new(), help_heading = "Records")]
     pub match_value: Option<String>,
 
+    /// Take the texts of --match-key, --match-header and --match-value as regular expressions over bytes: slower
+    #[arg(long, env = "CONSUMER_REGEX", value_parser = BoolishValueParser::new(), help_heading = "Records")]
+    pub regex: bool,
+
     /// Stop after this many records, or with --match-key, --match-header or --match-value after this many that are shown
     #[arg(long, short = 'n', env = "CONSUMER_MAX_RECORDS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Records")]
     pub max_records: Option<u64>,

@@ -17,9 +17,9 @@ use common::kafka::{self, defaults};
 use common::telemetry;
 use consume::{FIXED, Reset, Settings, Subscription, Until};
 
-use crate::args::{Format, GroupProtocol, Isolation, RunArgs, Start, Stop, moment};
+use crate::args::{Format, GroupProtocol, HeaderText, Isolation, RunArgs, Start, Stop, moment};
 use crate::record_log::{self, FieldPath, MIN_LINE_BYTES};
-use crate::sinks::Matching;
+use crate::sinks::{Finder, Matching};
 
 /// Where the admin server of a consumer listens whose group is named: a service is watched.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
@@ -108,11 +108,7 @@ impl Config {
                 (false, false) => OnChange::Warn(Some(EXIT_FLAG)),
             },
             run,
-            matching: Matching::new(
-                args.match_key.as_deref(),
-                args.match_value.as_deref(),
-                args.match_header.as_ref().map(|header| (header.name.as_str(), header.text.as_str())),
-            ),
+            matching: matching(args, problems),
             log: record_log(args, problems),
             max_poll_interval: Duration::from_millis(max_poll_interval),
             termination_log: args.termination_log.clone(),
@@ -361,6 +357,32 @@ pub(crate) fn tuned(properties: &mut Properties) {
     properties.fallback("queued.max.messages.kbytes", 4 * 1024);
     // New partitions, and topics that a regular expression matches, are found within a minute, not five.
     properties.fallback("topic.metadata.refresh.interval.ms", 60_000);
+}
+
+/// What is looked for in records; `None` when nothing is.
+fn matching(args: &RunArgs, problems: &mut Problems) -> Option<Matching> {
+    let mut finder = |flag: &str, text: &str| match args.regex.then(|| Finder::expression(text)) {
+        None => Some(Finder::text(text)),
+        Some(Ok(finder)) => Some(finder),
+        Some(Err(error)) => {
+            let syntax = error.syntax_error().map(ToString::to_string);
+            problems.add(format!("{flag} {text}: {}", syntax.unwrap_or_else(|| error.to_string())));
+            None
+        }
+    };
+    let matching = Matching {
+        key: args.match_key.as_deref().and_then(|text| finder("--match-key", text)),
+        value: args.match_value.as_deref().and_then(|text| finder("--match-value", text)),
+        header: args
+            .match_header
+            .as_ref()
+            .and_then(|HeaderText { name, text }| Some((name.as_bytes().to_vec(), finder("--match-header", text)?))),
+    };
+    let is_typed = args.match_key.is_some() || args.match_value.is_some() || args.match_header.is_some();
+    if args.regex && !is_typed {
+        problems.add("--regex needs --match-key, --match-header or --match-value: it says how their texts are meant");
+    }
+    matching.is_any().then_some(matching)
 }
 
 fn record_log(args: &RunArgs, problems: &mut Problems) -> record_log::Options {

@@ -3,27 +3,57 @@
 use std::time::Instant;
 
 use consume::{Commit, Fault, News, Record, Sink};
-use memchr::memmem::Finder;
+use memchr::memmem;
+use regex_automata::meta::{BuildError, Regex};
+use regex_automata::util::syntax;
 
-/// What is looked for in a record, as bytes; a searcher is made once and not for each record.
+/// What is looked for in bytes. It is made once and not for each record.
+#[derive(Clone, Debug)]
+pub enum Finder {
+    /// This text, as it is.
+    Text(Box<memmem::Finder<'static>>),
+    /// This regular expression.
+    Expression(Regex),
+}
+
+impl Finder {
+    /// Looks for a text.
+    pub fn text(text: &str) -> Self {
+        Self::Text(Box::new(memmem::Finder::new(text.as_bytes()).into_owned()))
+    }
+
+    /// Looks for a regular expression over bytes: classes such as `\w` are ASCII's, and `.` is any byte but a line feed.
+    ///
+    /// # Errors
+    /// It is no regular expression.
+    pub fn expression(text: &str) -> Result<Self, Box<BuildError>> {
+        let bytes = syntax::Config::new().unicode(false).utf8(false);
+        Regex::builder().syntax(bytes).build(text).map(Self::Expression).map_err(Box::new)
+    }
+
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Text(finder) => finder.find(bytes).is_some(),
+            Self::Expression(regex) => regex.is_match(bytes),
+        }
+    }
+}
+
+/// What is looked for in a record.
 #[derive(Clone, Debug, Default)]
 pub struct Matching {
-    key: Option<Finder<'static>>,
-    value: Option<Finder<'static>>,
-    header: Option<(Vec<u8>, Finder<'static>)>,
+    /// In its key.
+    pub key: Option<Finder>,
+    /// In its value.
+    pub value: Option<Finder>,
+    /// In the value of the header of this name.
+    pub header: Option<(Vec<u8>, Finder)>,
 }
 
 impl Matching {
-    /// Looks for these texts; `None` when there are none. A header is its name and what its value contains.
-    pub fn new(key: Option<&str>, value: Option<&str>, header: Option<(&str, &str)>) -> Option<Self> {
-        let finder = |text: &str| Finder::new(text.as_bytes()).into_owned();
-        let matching = Self {
-            key: key.map(finder),
-            value: value.map(finder),
-            header: header.map(|(name, value)| (name.as_bytes().to_vec(), finder(value))),
-        };
-        let is_any = matching.key.is_some() || matching.value.is_some() || matching.header.is_some();
-        is_any.then_some(matching)
+    /// Whether anything is looked for.
+    pub const fn is_any(&self) -> bool {
+        self.key.is_some() || self.value.is_some() || self.header.is_some()
     }
 
     fn is_met(&self, record: &Record<'_>) -> bool {
@@ -37,8 +67,8 @@ impl Matching {
 }
 
 /// Whether the bytes contain what is looked for. Nothing contains nothing.
-fn contains(finder: Option<&Finder<'_>>, bytes: Option<&[u8]>) -> bool {
-    finder.is_none_or(|finder| bytes.is_some_and(|bytes| finder.find(bytes).is_some()))
+fn contains(finder: Option<&Finder>, bytes: Option<&[u8]>) -> bool {
+    finder.is_none_or(|finder| bytes.is_some_and(|bytes| finder.is_in(bytes)))
 }
 
 /// A sink that gets the records that match.
@@ -111,21 +141,38 @@ impl<S: Sink> Sink for MatchSink<S> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
     use super::*;
 
     #[test]
     fn bytes_are_found_in_bytes_and_nothing_in_nothing() {
-        let finder = Finder::new("b\u{e9}");
+        let finder = Finder::text("b\u{e9}");
         assert!(contains(None, None) && contains(None, Some(b"a")));
         assert!(contains(Some(&finder), Some("ab\u{e9}c".as_bytes())));
         assert!(!contains(Some(&finder), Some(b"abec\xff")));
         assert!(!contains(Some(&finder), None));
-        assert!(contains(Some(&Finder::new("")), Some(b"")) && !contains(Some(&Finder::new("")), None));
+        assert!(contains(Some(&Finder::text("")), Some(b"")) && !contains(Some(&Finder::text("")), None));
+    }
+
+    #[test]
+    fn expressions_are_over_bytes() {
+        for (expression, bytes, is_found) in [
+            (r"^k[0-3]$", &b"k3"[..], true),
+            (r"^k[0-3]$", b"k33", false),
+            (r"(?i)ACME", b"acme-inc", true),
+            (r"\d{3}", b"\xff123", true),
+            (r"\xff", b"a\xffb", true),
+            ("\u{e9}", "caf\u{e9}".as_bytes(), true),
+        ] {
+            assert_eq!(Finder::expression(expression).unwrap().is_in(bytes), is_found, "{expression}");
+        }
+        assert!(Finder::expression("(").is_err());
     }
 
     #[test]
     fn nothing_to_look_for_is_no_matching() {
-        assert!(Matching::new(None, None, None).is_none());
-        assert!(Matching::new(None, None, Some(("a", ""))).is_some());
+        assert!(!Matching::default().is_any());
+        assert!(Matching { key: Some(Finder::text("a")), ..Matching::default() }.is_any());
     }
 }

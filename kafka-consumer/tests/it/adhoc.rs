@@ -207,10 +207,14 @@ fn described() -> Vec<NewRecord> {
 fn only_what_matches_is_shown_and_all_is_counted() {
     let cluster = Cluster::new(1);
     cluster.produce(&described());
-    let cases: [(&[&str], &[i32]); 8] = [
+    let cases: [(&[&str], &[i32]); 12] = [
         (&["--match-key", "k7"], &[7]),
         (&["--match-key", "k"], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
         (&["--match-key", "K7"], &[]),
+        (&["--match-key", "^k[23]$"], &[]),
+        (&["--match-key", "^K[23]$", "--regex"], &[]),
+        (&["--match-key", "(?i)^K[23]$", "--regex"], &[2, 3]),
+        (&["--match-header", "tenant=^o.*r$", "--match-value", "[79]", "--regex"], &[7, 9]),
         (&["--match-value", "3"], &[3]),
         (&["--match-header", "tenant=acme"], &[0, 2, 4, 6, 8]),
         (&["--match-header", "tenan=acme"], &[]),

@@ -37,6 +37,8 @@ fn settings_that_cannot_work_are_refused_by_name() {
         (&["--tail", "0"], &["--tail"]),
         (&["--match-header", "tenant"], &["--match-header", "tenant=acme"]),
         (&["--match-key", ""], &["--match-key"]),
+        (&["--match-key", "a(", "--regex"], &["--match-key a(", "unclosed group"]),
+        (&["--regex"], &["--regex needs --match-key"]),
         (&["--tail", "5", "--from", "earliest"], &["--tail and --from"]),
         (&["--tail", "5", "-g", "g"], &["--tail reads without a group"]),
         (&["--to", "latest", "-g", "g"], &["--to reads without a group"]),
