@@ -18,8 +18,8 @@ use common::telemetry;
 use consume::{FIXED, Reset, Settings, Subscription, Until};
 
 use crate::args::{Format, GroupProtocol, HeaderText, Isolation, RunArgs, Start, Stop, moment};
+use crate::matching::{Finder, Matching};
 use crate::record_log::{self, FieldPath, MIN_LINE_BYTES};
-use crate::sinks::{Finder, Matching};
 
 /// Where the admin server of a consumer listens whose group is named: a service is watched.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);

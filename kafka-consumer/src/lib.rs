@@ -7,6 +7,7 @@
 pub mod args;
 pub mod audit;
 pub mod config;
+pub mod matching;
 pub mod metrics;
 mod output;
 pub mod record_log;

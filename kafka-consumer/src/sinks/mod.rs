@@ -5,5 +5,5 @@ mod matching;
 mod trace;
 
 pub use log::LogSink;
-pub use matching::{Finder, MatchSink, Matching};
+pub use matching::MatchSink;
 pub use trace::{TraceSink, Traces};
