@@ -1,12 +1,13 @@
 //! All flags of `kafka-consumer`, as typed.
 
 pub mod audit;
+pub mod moment;
 
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use common::args::sandbox::SandboxArgs;
 use common::args::{ConnectionArgs, Listen, LogArgs};
@@ -66,27 +67,49 @@ pub struct RunArgs {
     )]
     pub topics: Vec<String>,
 
-    /// Consumer group; assigns the partitions and keeps the committed offsets
-    #[arg(
-        long,
-        short = 'g',
-        env = "KAFKA_CONSUMER_GROUP",
-        value_name = "GROUP",
-        default_value = "kafka-consumer",
-        help_heading = "Records"
-    )]
-    pub group: String,
+    /// Consumer group; assigns the partitions and keeps the committed offsets [default: none: all partitions are read, and no
+    /// offset is committed]
+    #[arg(long, short = 'g', env = "KAFKA_CONSUMER_GROUP", value_name = "GROUP", help_heading = "Records")]
+    pub group: Option<String>,
 
     /// Read these partitions of the topic, without a group and without committing offsets, such as 0,3-5
     #[arg(long, short = 'p', env = "CONSUMER_PARTITIONS", value_name = "LIST", help_heading = "Records")]
     pub partitions: Option<PartitionList>,
 
-    /// Where to start: committed (if there is no committed offset: earliest), earliest, latest, offset:N, or
-    /// time:RFC3339 or time:-1h; anything but committed applies only to the first assignment
-    #[arg(long, env = "CONSUMER_FROM", value_name = "WHERE", default_value = "committed", help_heading = "Records")]
-    pub from: Start,
+    /// Where to start: committed (if there is no committed offset: earliest), earliest, latest, offset:N, or a time: RFC 3339, a
+    /// date, or -1h for an hour ago; without a zone it is UTC. In a group, anything but committed applies only to the first
+    /// assignment [default: committed in a group, else earliest]
+    #[arg(long, env = "CONSUMER_FROM", value_name = "WHERE", allow_hyphen_values = true, help_heading = "Records")]
+    pub from: Option<Start>,
 
-    /// Stop after this many records
+    /// Stop each partition before the first record at or past this place, and never beyond its current end: latest, offset:N, or
+    /// a time as for --from. By a time, that is the first record that is not older, whatever the times behind it. Reads without
+    /// a group
+    #[arg(long, env = "CONSUMER_TO", value_name = "WHERE", allow_hyphen_values = true, help_heading = "Records")]
+    pub to: Option<Stop>,
+
+    /// Start N records before the end of each partition, then follow; markers of transactions and records that were compacted
+    /// away count. Reads without a group
+    #[arg(long, env = "CONSUMER_TAIL", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Records")]
+    pub tail: Option<u64>,
+
+    /// Show only records whose key contains this text; the others are read, counted and, in a group, committed
+    #[arg(long, env = "CONSUMER_MATCH_KEY", value_name = "TEXT", value_parser = NonEmptyStringValueParser::new(), help_heading = "Records")]
+    pub match_key: Option<String>,
+
+    /// Show only records with a header of this name whose value contains this text
+    #[arg(long, env = "CONSUMER_MATCH_HEADER", value_name = "NAME=TEXT", help_heading = "Records")]
+    pub match_header: Option<HeaderText>,
+
+    /// Show only records whose value contains this text, as the bytes that were sent
+    #[arg(long, env = "CONSUMER_MATCH_VALUE", value_name = "TEXT", value_parser = NonEmptyStringValueParser::new(), help_heading = "Records")]
+    pub match_value: Option<String>,
+
+    /// Take the texts of --match-key, --match-header and --match-value as regular expressions over bytes: slower
+    #[arg(long, env = "CONSUMER_REGEX", value_parser = BoolishValueParser::new(), help_heading = "Records")]
+    pub regex: bool,
+
+    /// Stop after this many records, or with --match-key, --match-header or --match-value after this many that are shown
     #[arg(long, short = 'n', env = "CONSUMER_MAX_RECORDS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Records")]
     pub max_records: Option<u64>,
 
@@ -176,15 +199,10 @@ pub struct RunArgs {
     )]
     pub termination_log: PathBuf,
 
-    /// Address of the admin server (/metrics, /livez, /readyz, /version), or off
-    #[arg(
-        long,
-        env = "ADMIN_LISTEN",
-        value_name = "ADDRESS",
-        default_value = "0.0.0.0:8080",
-        help_heading = "Report and health"
-    )]
-    pub listen: Listen,
+    /// Address of the admin server (/metrics, /livez, /readyz, /version), or off [default: 0.0.0.0:8080 where a group is
+    /// named, else off]
+    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS", help_heading = "Report and health")]
+    pub listen: Option<Listen>,
 
     /// How far the process confines itself.
     #[command(flatten)]
@@ -247,28 +265,59 @@ impl FromStr for Start {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let expected =
             || "expected committed, earliest, latest, offset:N, time:2026-11-23T11:00:00Z or time:-1h".to_owned();
-        match text.trim().split_once(':') {
-            None => match text.trim() {
-                "committed" => Ok(Start::Committed),
-                "earliest" | "beginning" => Ok(Start::Earliest),
-                "latest" | "end" => Ok(Start::Latest),
-                _ => Err(expected()),
-            },
-            Some(("offset", number)) => {
-                number.parse().ok().filter(|offset| *offset >= 0).map(Start::Offset).ok_or_else(expected)
-            }
-            Some(("time", time)) => match time.strip_prefix('-') {
-                Some(ago) => {
-                    let ago = i64::try_from(units::duration(ago)?.as_millis()).map_err(|_| expected())?;
-                    Ok(Start::Time(jiff::Timestamp::now().as_millisecond().saturating_sub(ago)))
-                }
-                None => time
-                    .parse::<jiff::Timestamp>()
-                    .map(|time| Start::Time(time.as_millisecond()))
-                    .map_err(|_| expected()),
-            },
-            Some(_) => Err(expected()),
+        match text.trim() {
+            "committed" => Ok(Start::Committed),
+            "earliest" | "beginning" => Ok(Start::Earliest),
+            "latest" | "end" => Ok(Start::Latest),
+            other => offset(other).map(Start::Offset).or(moment::parse(other).map(Start::Time)).ok_or_else(expected),
         }
+    }
+}
+
+/// Where to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// At the end that the partition has now.
+    Latest,
+    /// Before this offset, in each partition.
+    Offset(i64),
+    /// Before the first record at or after this time, in milliseconds since 1970.
+    Time(i64),
+}
+
+impl FromStr for Stop {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let expected = || "expected latest, offset:N, time:2026-11-23T11:00:00Z or time:-1h".to_owned();
+        match text.trim() {
+            "latest" | "end" => Ok(Stop::Latest),
+            other => offset(other).map(Stop::Offset).or(moment::parse(other).map(Stop::Time)).ok_or_else(expected),
+        }
+    }
+}
+
+/// The offset in `offset:N`.
+fn offset(text: &str) -> Option<i64> {
+    text.strip_prefix("offset:")?.parse().ok().filter(|offset| *offset >= 0)
+}
+
+/// A header to look for: its name and a text that its value contains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderText {
+    /// The whole name.
+    pub name: String,
+    /// A part of the value; empty when any value will do.
+    pub text: String,
+}
+
+impl FromStr for HeaderText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+        let (name, text) = parts.ok_or("expected a header's name and a part of its value, such as tenant=acme")?;
+        Ok(Self { name: name.to_owned(), text: text.to_owned() })
     }
 }
 
@@ -308,8 +357,11 @@ fn examples() -> String {
         "Examples:\n  \
          kafka-consumer                                      topic test of localhost:9092\n  \
          kafka-consumer -t orders --from earliest | jq .value\n  \
-         kafka-consumer -t orders -p 0 --from time:-1h -n 10 ten records of the last hour\n  \
-         kafka-consumer -t '^orders\\..*' --redact user.email several topics, a field withheld\n  \
+         kafka-consumer -t orders --tail 5                   the last five of each partition, then new ones\n  \
+         kafka-consumer -t orders --from -1h -n 10           ten records of the last hour\n  \
+         kafka-consumer -t orders --match-key 4711 --exit-at-end what has this in its key\n  \
+         kafka-consumer -t orders --from 2026-11-26 --to 2026-11-27 a day of UTC\n  \
+         kafka-consumer -t '^orders\\..*' -g billing --redact user.email several topics in a group, a field withheld\n  \
          kafka-consumer audit --run orders-7 --report report.json whether a run is whole\n  \
          kafka-consumer check -t orders -g billing           whether all is there, and the group's lag\n  \
          kafka-consumer config                               what is set, and where\n\n\
@@ -340,10 +392,22 @@ mod tests {
         }
         assert_eq!("offset:42".parse(), Ok(Start::Offset(42)));
         assert_eq!("time:1970-01-01T00:00:01Z".parse(), Ok(Start::Time(1000)));
+        assert_eq!("1970-01-02".parse(), Ok(Start::Time(86_400_000)));
         assert!(matches!("time:-1h".parse(), Ok(Start::Time(_))));
+        assert!(matches!("-1h".parse(), Ok(Start::Time(_))));
         for bad in ["", "middle", "stored", "Earliest", "offset:-1", "offset:x", "time:yesterday", "time:-x", "offset"]
         {
             assert!(bad.parse::<Start>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn stops() {
+        assert_eq!("latest".parse(), Ok(Stop::Latest));
+        assert_eq!("offset:42".parse(), Ok(Stop::Offset(42)));
+        assert_eq!("1970-01-02".parse(), Ok(Stop::Time(86_400_000)));
+        for bad in ["", "earliest", "committed", "42", "offset:-1", "tomorrow"] {
+            assert!(bad.parse::<Stop>().is_err(), "{bad}");
         }
     }
 

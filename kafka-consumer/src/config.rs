@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,11 +15,16 @@ use common::kafka::promises::{self, Weakness};
 use common::kafka::rotation::OnChange;
 use common::kafka::{self, defaults};
 use common::telemetry;
-use consume::{FIXED, NO_GROUP, Reset, Settings, Subscription, tuned};
+use consume::{FIXED, NO_GROUP, Reset, Settings, Subscription, Until, tuned};
 
-use crate::args::{Format, GroupProtocol, Isolation, RunArgs, Start};
+use crate::args::{Format, GroupProtocol, HeaderText, Isolation, RunArgs, Start, Stop, moment};
+use crate::matching::{Finder, Matching};
 use crate::record_log::{self, FieldPath, MIN_LINE_BYTES};
 
+/// Where the admin server of a consumer listens whose group is named: a service is watched.
+pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+/// The variable that names a group.
+const GROUP: &str = "KAFKA_CONSUMER_GROUP";
 /// What lets a consumer end when a certificate was replaced.
 const EXIT_FLAG: &str = "--exit-on-credential-change (CONSUMER_EXIT_ON_CREDENTIAL_CHANGE)";
 /// What KIP-848 leaves to the broker: librdkafka refuses a client that sets one of these.
@@ -29,6 +35,8 @@ const BROKER_SIDE: [&str; 4] =
 pub struct Config {
     /// What is read, and when the run ends.
     pub run: Settings,
+    /// Which records are shown; `None`: all.
+    pub matching: Option<Matching>,
     /// How records look.
     pub log: record_log::Options,
     /// How long the loop may hang in a write before the group gives the partitions to others.
@@ -47,6 +55,8 @@ pub struct Config {
     pub traces: Option<telemetry::Settings>,
     /// How far the process confines itself.
     pub sandbox: Sandbox,
+    /// Whether a time was given without a zone, so that UTC was assumed.
+    pub assumes_utc: bool,
 }
 
 impl Config {
@@ -55,11 +65,14 @@ impl Config {
         let mut properties = Properties::new();
         let connection =
             connection::resolve(&args.connection, "kafka-consumer", given, layers, &mut properties, problems);
-        let subscription = subscription(args, problems);
+        let named = group_of(args, &properties);
+        let is_grouped = may_join(args, layers, problems);
+        let subscription = subscription(args, named.as_deref().filter(|_| is_grouped), problems);
         group(args, given, &subscription, &mut properties, problems);
         fetching(args, given, &mut properties, problems);
-        if args.timeout.is_some() && args.max_records.is_none() && !args.exit_at_end {
-            problems.add("--timeout needs --max-records or --exit-at-end: an endless consumer has no deadline");
+        let exit_at_end = args.exit_at_end || args.to.is_some();
+        if args.timeout.is_some() && args.max_records.is_none() && !exit_at_end {
+            problems.add("--timeout needs --max-records, --to or --exit-at-end: an endless consumer has no deadline");
         }
         kafka::check(&mut properties, problems);
         let weakened = promises::check(&properties, problems);
@@ -67,8 +80,8 @@ impl Config {
             properties.get("max.poll.interval.ms").and_then(|text| text.parse().ok()).unwrap_or(300_000);
         let isolation = properties.get("isolation.level");
         let run = Settings {
+            from: start(args, subscription.is_group(), problems),
             subscription,
-            from: start(args.from),
             positions: HashMap::new(),
             reset: reset(&properties, problems),
             isolation: if isolation == Some("read_uncommitted") {
@@ -77,7 +90,8 @@ impl Config {
                 Level::ReadCommitted
             },
             max_records: args.max_records,
-            exit_at_end: args.exit_at_end,
+            exit_at_end,
+            until: args.to.and_then(until),
             timeout: args.timeout,
             commit_interval: args.commit_interval,
             drain_timeout: args.drain_timeout,
@@ -92,14 +106,16 @@ impl Config {
                 (false, false) => OnChange::Warn(Some(EXIT_FLAG)),
             },
             run,
+            matching: matching(args, problems),
             log: record_log(args, problems),
             max_poll_interval: Duration::from_millis(max_poll_interval),
             termination_log: args.termination_log.clone(),
-            listen: args.listen,
+            listen: args.listen.unwrap_or(if named.is_some() { Listen::On(LISTEN) } else { Listen::Off }),
             connection,
             weakened,
             traces: telemetry::Settings::new("kafka-consumer", layers, problems),
             sandbox: args.sandbox.sandbox,
+            assumes_utc: assumes_utc(given),
         }
     }
 
@@ -116,19 +132,64 @@ impl Config {
     pub fn subject(&self) -> String {
         match &self.run.subscription {
             Subscription::Group { topics, group } => format!("topic {}, group {group}", topics.join(",")),
-            Subscription::Partitions { topic, .. } => format!("topic {topic}"),
+            Subscription::Partitions { topics, .. } => format!("topic {}", topics.join(",")),
         }
     }
 }
 
-fn start(from: Start) -> consume::Start {
-    match from {
+/// The group that somebody has named, by flag, variable or as librdkafka's own property.
+fn group_of(args: &RunArgs, properties: &Properties) -> Option<String> {
+    let raw = || properties.get("group.id").filter(|_| properties.is_given("group.id"));
+    args.group.as_deref().or_else(raw).map(|group| group.trim().to_owned())
+}
+
+fn start(args: &RunArgs, is_group: bool, problems: &mut Problems) -> consume::Start {
+    if let Some(count) = args.tail {
+        if args.from.is_some() {
+            problems.add("--tail and --from both say where to start: give one of them");
+        }
+        return consume::Start::Tail(count);
+    }
+    let default = if is_group { Start::Committed } else { Start::Earliest };
+    match args.from.unwrap_or(default) {
+        Start::Committed if !is_group => {
+            problems.add(
+                "--from committed: a run without a group has no committed offsets; name a --group, without --partitions, or \
+                 start at earliest, latest, an offset or a time",
+            );
+            consume::Start::Earliest
+        }
         Start::Committed => consume::Start::Committed,
         Start::Earliest => consume::Start::Earliest,
         Start::Latest => consume::Start::Latest,
         Start::Offset(offset) => consume::Start::Offset(offset),
         Start::Time(ms) => consume::Start::Time(ms),
     }
+}
+
+fn until(stop: Stop) -> Option<Until> {
+    match stop {
+        Stop::Latest => None,
+        Stop::Offset(offset) => Some(Until::Offset(offset)),
+        Stop::Time(ms) => Some(Until::Time(ms)),
+    }
+}
+
+/// Whether the group that may be named is joined. `--tail` and `--to` are for looking at a topic, which must never disturb a
+/// service; a variable names the service's group to all that runs in its image.
+fn may_join(args: &RunArgs, layers: &Layers, problems: &mut Problems) -> bool {
+    let Some(flag) = args.tail.map(|_| "--tail").or(args.to.map(|_| "--to")) else { return true };
+    let of_variable = layers.get(GROUP).map(|(group, _)| group.trim());
+    if args.group.as_deref().is_some_and(|group| Some(group.trim()) != of_variable) {
+        problems.add(format!("{flag} reads without a group: leave --group out, or start with --from"));
+    }
+    false
+}
+
+/// Whether a time that names no zone is part of the settings.
+fn assumes_utc(given: Given<'_>) -> bool {
+    let typed = ["from", "to"].into_iter().filter_map(|id| given.0.get_raw(id)).flatten();
+    typed.filter_map(|text| text.to_str()).any(moment::assumes_utc)
 }
 
 /// What `auto.offset.reset` says, in any of librdkafka's words for it.
@@ -147,7 +208,7 @@ fn reset(properties: &Properties, problems: &mut Problems) -> Reset {
     }
 }
 
-fn subscription(args: &RunArgs, problems: &mut Problems) -> Subscription {
+fn subscription(args: &RunArgs, group: Option<&str>, problems: &mut Problems) -> Subscription {
     let topics: Vec<String> = args.topics.iter().flat_map(|flag| topics_of(flag)).collect();
     if topics.is_empty() {
         problems.add("--topic (KAFKA_TOPIC) is empty");
@@ -162,15 +223,23 @@ fn subscription(args: &RunArgs, problems: &mut Problems) -> Subscription {
             ));
         }
     }
-    match (&args.partitions, topics.as_slice()) {
-        (Some(list), [topic]) if !topic.starts_with('^') => {
-            Subscription::Partitions { topic: topic.clone(), partitions: Some(list.0.clone()) }
+    match (&args.partitions, group) {
+        (Some(list), _) => {
+            if topics.len() != 1 || topics.iter().any(|topic| topic.starts_with('^')) {
+                problems.add("--partitions needs exactly one topic, by its name");
+            }
+            Subscription::Partitions { topics, partitions: Some(list.0.clone()) }
         }
-        (Some(_), _) => {
-            problems.add("--partitions needs exactly one topic, by its name");
-            Subscription::Group { topics, group: args.group.trim().to_owned() }
+        (None, Some(group)) => Subscription::Group { topics, group: group.to_owned() },
+        (None, None) => {
+            if let Some(expression) = topics.iter().find(|topic| topic.starts_with('^')) {
+                problems.add(format!(
+                    "--topic {expression}: a regular expression needs a group, which finds the topics that match: name one with \
+                     --group (KAFKA_CONSUMER_GROUP), or name the topics"
+                ));
+            }
+            Subscription::Partitions { topics, partitions: None }
         }
-        (None, _) => Subscription::Group { topics, group: args.group.trim().to_owned() },
     }
 }
 
@@ -216,13 +285,13 @@ fn group(
     problems: &mut Problems,
 ) {
     let group = match subscription {
-        Subscription::Group { .. } => args.group.trim(),
+        Subscription::Group { group, .. } => group,
         Subscription::Partitions { .. } => NO_GROUP,
     };
     if group.is_empty() {
-        problems.add("--group (KAFKA_CONSUMER_GROUP) is empty");
+        problems.add("--group (KAFKA_CONSUMER_GROUP) is empty: leave it out to read without a group");
     }
-    let explicit = given.is("group") && matches!(subscription, Subscription::Group { .. });
+    let explicit = given.is("group") && subscription.is_group();
     properties.typed("group.id", group, "--group", explicit, problems);
     let protocol = match args.group_protocol {
         GroupProtocol::Classic => "classic",
@@ -273,6 +342,32 @@ fn fetching(args: &RunArgs, given: Given<'_>, properties: &mut Properties, probl
     }
     defaults::connections(properties, args.timeout);
     defaults::answers(properties);
+}
+
+/// What is looked for in records; `None` when nothing is.
+fn matching(args: &RunArgs, problems: &mut Problems) -> Option<Matching> {
+    let mut finder = |flag: &str, text: &str| match args.regex.then(|| Finder::expression(text)) {
+        None => Some(Finder::text(text)),
+        Some(Ok(finder)) => Some(finder),
+        Some(Err(error)) => {
+            let syntax = error.syntax_error().map(ToString::to_string);
+            problems.add(format!("{flag} {text}: {}", syntax.unwrap_or_else(|| error.to_string())));
+            None
+        }
+    };
+    let matching = Matching {
+        key: args.match_key.as_deref().and_then(|text| finder("--match-key", text)),
+        value: args.match_value.as_deref().and_then(|text| finder("--match-value", text)),
+        header: args
+            .match_header
+            .as_ref()
+            .and_then(|HeaderText { name, text }| Some((name.as_bytes().to_vec(), finder("--match-header", text)?))),
+    };
+    let is_typed = args.match_key.is_some() || args.match_value.is_some() || args.match_header.is_some();
+    if args.regex && !is_typed {
+        problems.add("--regex needs --match-key, --match-header or --match-value: it says how their texts are meant");
+    }
+    matching.is_any().then_some(matching)
 }
 
 fn record_log(args: &RunArgs, problems: &mut Problems) -> record_log::Options {

@@ -8,6 +8,7 @@ pub mod args;
 pub mod audit;
 pub mod check;
 pub mod config;
+pub mod matching;
 pub mod metrics;
 mod output;
 pub mod record_log;
@@ -31,7 +32,7 @@ use common::report::Outlet;
 use common::shutdown::Shutdown;
 use common::telemetry::Tracer;
 
-use consume::{Deps, Poller, Tally};
+use consume::{Deps, Poller, Subscription, Tally};
 
 use args::RunArgs;
 use args::audit::AuditArgs;
@@ -39,7 +40,7 @@ use check::CheckArgs;
 use config::Config;
 use metrics::ConsumerMetrics;
 use report::Account;
-use sinks::{LogSink, TraceSink, Traces};
+use sinks::{LogSink, MatchSink, TraceSink, Traces};
 
 /// The program's name.
 pub const NAME: &str = "kafka-consumer";
@@ -216,9 +217,17 @@ struct Work {
 
 impl Work {
     fn run(self, finish: Finish) {
+        if let Subscription::Partitions { partitions, .. } = &self.config.run.subscription {
+            let what = if partitions.is_some() { "the partitions given" } else { "all partitions" };
+            tracing::info!(event = "no_group", "{what} are read without a group, and no offset is committed");
+        }
+        if self.config.assumes_utc {
+            tracing::info!(event = "utc_assumed", "a time without a zone is taken as UTC");
+        }
         let sink = LogSink::new(self.config.log.clone(), &self.metrics);
         let Self { config, client, metrics, health, shutdown, tally, tracer } = self;
         let sink = TraceSink::new(sink, tracer.map(|tracer| Traces::new(tracer, &config)));
+        let sink = MatchSink::new(sink, config.matching.clone());
         let deps = Deps { client, metrics: metrics.consume, health, shutdown, tally };
         match Poller::new(&config.run, sink, deps) {
             Err(verdict) => finish.with(verdict),

@@ -59,7 +59,7 @@ impl Plan {
     /// What the loop is told of a topic that is read as a whole. `properties` are those of [`properties`].
     pub fn settings(topic: &str, servers: &str, properties: Properties, timeout: Option<Duration>) -> Settings {
         Settings {
-            subscription: Subscription::Partitions { topic: topic.to_owned(), partitions: None },
+            subscription: Subscription::Partitions { topics: vec![topic.to_owned()], partitions: None },
             from: consume::Start::Earliest,
             positions: HashMap::new(),
             // What retention deletes while it is read is told, and is a reason to prove nothing.
@@ -67,6 +67,7 @@ impl Plan {
             isolation: Isolation::ReadCommitted,
             max_records: None,
             exit_at_end: true,
+            until: None,
             timeout,
             commit_interval: DRAIN,
             drain_timeout: DRAIN,

@@ -28,7 +28,7 @@ impl<S: Sink> Poller<'_, S> {
         let (mut looks, mut is_dry) = (0_u32, true);
         self.release_hold(began);
         self.sink.polls(began);
-        while !self.group.has_changes() && !self.sink.is_full() && self.taken.0 < limit {
+        while !self.group.has_changes() && !self.sink.is_full() && self.taken.0 - self.sink.passed() < limit {
             // With records in the sink only what is already here is taken: a record of a trickle is flushed at once.
             let waits = self.sink.is_empty() || self.held.is_some();
             let wait = if waits { SLICE.saturating_sub(began.elapsed()) } else { Duration::ZERO };
@@ -94,6 +94,9 @@ impl<S: Sink> Poller<'_, S> {
     pub(crate) fn flush(&mut self) -> Result<(), End> {
         if self.sink.is_empty() {
             self.group.partitions.mark_written();
+            if self.sink.passed() > 0 {
+                self.deps.tally.flushed(self.taken.0, self.taken.1, self.sink.passed());
+            }
             return Ok(());
         }
         let must = self.group.has_changes() || self.deps.shutdown.requested().is_some();
@@ -103,7 +106,7 @@ impl<S: Sink> Poller<'_, S> {
         match self.sink.flush() {
             Ok(()) => {
                 self.group.partitions.mark_written();
-                self.deps.tally.flushed(self.taken.0, self.taken.1);
+                self.deps.tally.flushed(self.taken.0, self.taken.1, self.sink.passed());
                 Ok(())
             }
             Err(Fault::Skip(why)) => {

@@ -35,6 +35,6 @@ pub use board::{Board, Rebalance, Standing};
 pub use lag::Lag;
 pub use metrics::LoopMetrics;
 pub use poll::{Deps, Poller};
-pub use settings::{FIXED, NO_GROUP, Reset, Settings, Start, Subscription, tuned};
+pub use settings::{FIXED, NO_GROUP, Reset, Settings, Start, Subscription, Until, tuned};
 pub use sink::{Commit, Fault, News, Record, Sink, Stop};
 pub use tally::{Counts, Tally};

@@ -5,6 +5,8 @@ use std::time::Duration;
 use common::exit::Exit;
 use common::verdict::Verdict;
 
+use crate::tally::Counts;
+
 /// A one-shot run that has reached no broker for this long gives up, even without `--timeout`.
 const SILENCE: Duration = Duration::from_secs(120);
 
@@ -22,8 +24,10 @@ pub(crate) struct Limits {
 /// What a run has come to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
-    /// Records flushed.
+    /// Records flushed that count towards the limit.
     pub records: u64,
+    /// Records that do not.
+    pub passed: u64,
     /// Since the start.
     pub elapsed: Duration,
     /// Whether all partitions were read to the ends they had when they were assigned. False without any partition.
@@ -65,7 +69,7 @@ impl Limits {
             return Some(match self.max_records {
                 Some(limit) => Reached::Short(Verdict::new(
                     Exit::Incomplete,
-                    format!("{} of {limit} records read: the partitions have no more", progress.records),
+                    format!("{}: the partitions have no more", shares(progress.records, limit, progress.passed)),
                 )),
                 None => Reached::Done,
             });
@@ -80,11 +84,18 @@ impl Limits {
     }
 
     /// What was read of what was asked for: `0 of 5 records`.
-    pub fn share(&self, records: u64) -> String {
+    pub fn share(&self, counts: &Counts) -> String {
         match self.max_records {
-            Some(limit) => format!("{records} of {limit} records read"),
-            None => format!("{records} records read, the end not reached"),
+            Some(limit) => shares(counts.shown(), limit, counts.passed),
+            None => format!("{} records read, the end not reached", counts.records),
         }
+    }
+}
+
+fn shares(records: u64, limit: u64, passed: u64) -> String {
+    match passed {
+        0 => format!("{records} of {limit} records read"),
+        _ => format!("{records} of {limit} records shown, {} read", records + passed),
     }
 }
 
@@ -92,8 +103,14 @@ impl Limits {
 mod tests {
     use super::*;
 
-    const RUN: Progress =
-        Progress { records: 5, elapsed: Duration::from_secs(1), at_end: false, assigned: true, contact: true };
+    const RUN: Progress = Progress {
+        records: 5,
+        passed: 0,
+        elapsed: Duration::from_secs(1),
+        at_end: false,
+        assigned: true,
+        contact: true,
+    };
 
     #[test]
     fn an_endless_run_has_no_limit() {
@@ -123,6 +140,9 @@ mod tests {
             (verdict.exit, verdict.reason()),
             (Exit::Incomplete, "5 of 6 records read: the partitions have no more")
         );
+        let picky = Progress { passed: 10, at_end: true, ..RUN };
+        let Some(Reached::Short(verdict)) = both.reached(&picky) else { panic!("short") };
+        assert_eq!(verdict.reason(), "5 of 6 records shown, 15 read: the partitions have no more");
     }
 
     #[test]

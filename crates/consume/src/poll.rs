@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use common::exit::Exit;
 use common::health::Health;
 use common::kafka::ClientState;
 use common::shutdown::{Shutdown, Signal};
@@ -76,11 +77,16 @@ impl<'a, S: Sink> Poller<'a, S> {
         let end = match self.consume() {
             Ok(end) | Err(end) => end,
         };
+        let nothing_new = matches!(end, End::Done) && self.taken.0 == 0 && self.group.is_read_up();
         let end = self.finish(end);
         match end {
+            End::Done if nothing_new => Verdict::new(
+                Exit::Ok,
+                "0 records: the group's committed offsets are at the end; `--from earliest` reads again",
+            ),
             End::Done | End::Outdated | End::Closed => Verdict::ok(),
             End::Signal(signal) if self.limits.is_one_shot() => {
-                let share = self.limits.share(self.deps.tally.counts().records);
+                let share = self.limits.share(&self.deps.tally.counts());
                 Verdict::new(signal.exit(), format!("{}: {share}", signal.name()))
             }
             End::Signal(_) => Verdict::ok(),
@@ -109,7 +115,8 @@ impl<'a, S: Sink> Poller<'a, S> {
 
     fn consume(&mut self) -> Result<End, End> {
         loop {
-            let is_dry = self.fill()?;
+            // Records that were all passed over are no reason for a write, which would tell that nobody reads any more.
+            let is_dry = self.fill()? || self.sink.is_empty();
             if !self.was_ready {
                 // Before the first write: that may take as long as the reader likes.
                 self.group.establish();

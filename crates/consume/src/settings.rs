@@ -16,11 +16,11 @@ pub enum Subscription {
         /// The group's name.
         group: String,
     },
-    /// Partitions of a topic, outside any group.
+    /// Partitions of topics, outside any group.
     Partitions {
-        /// The topic.
-        topic: String,
-        /// Its partitions; `None`: all that it has at the start.
+        /// The topics, by name.
+        topics: Vec<String>,
+        /// The partitions of each; `None`: all that it has when it is found.
         partitions: Option<Vec<i32>>,
     },
 }
@@ -35,7 +35,7 @@ impl Subscription {
     pub fn names(&self) -> Vec<String> {
         match self {
             Self::Group { topics, .. } => topics.iter().filter(|topic| !topic.starts_with('^')).cloned().collect(),
-            Self::Partitions { topic, .. } => vec![topic.clone()],
+            Self::Partitions { topics, .. } => topics.clone(),
         }
     }
 }
@@ -52,6 +52,17 @@ pub enum Start {
     /// This offset, in each partition.
     Offset(i64),
     /// The first record at or after this time, in milliseconds since 1970.
+    Time(i64),
+    /// So many offsets before the end of each partition.
+    Tail(u64),
+}
+
+/// Where a run ends that does not read to the ends of the partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Before this offset, in each partition.
+    Offset(i64),
+    /// Before the first record at or after this time, in milliseconds since 1970.
     Time(i64),
 }
 
@@ -83,6 +94,8 @@ pub struct Settings {
     pub max_records: Option<u64>,
     /// Stop at the ends that the partitions have when they are assigned.
     pub exit_at_end: bool,
+    /// With `exit_at_end`: stop here, where that is before the end.
+    pub until: Option<Until>,
     /// For a one-shot run as a whole.
     pub timeout: Option<Duration>,
     /// Between commits.
@@ -108,7 +121,7 @@ impl Settings {
 pub const FIXED: [(&str, &str); 3] =
     [("enable.auto.offset.store", "false"), ("enable.auto.commit", "false"), ("enable.partition.eof", "true")];
 
-/// Partitions that are given are read without a group, but librdkafka's consumer wants a name for one.
+/// A run without a group has no name for one, but librdkafka's consumer wants one.
 pub const NO_GROUP: &str = "kafka-consumer-without-group";
 
 /// How much is fetched, for whoever reads.

@@ -159,6 +159,12 @@ pub trait Sink {
     /// Whether it is time to flush.
     fn is_full(&self) -> bool;
 
+    /// How many of the records that were taken since the start are passed over, as nobody asked for them: they are read, and
+    /// count towards no limit.
+    fn passed(&self) -> u64 {
+        0
+    }
+
     /// Whether nobody wants any more records. Asked while no records come.
     fn is_closed(&mut self) -> bool {
         false

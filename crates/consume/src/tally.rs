@@ -9,6 +9,7 @@ pub struct Tally {
     started: Instant,
     records: AtomicU64,
     bytes: AtomicU64,
+    passed: AtomicU64,
 }
 
 /// The counts at one moment.
@@ -18,13 +19,27 @@ pub struct Counts {
     pub records: u64,
     /// Bytes of their keys and values.
     pub bytes: u64,
+    /// Those of the records that the sink has passed over.
+    pub passed: u64,
     /// Since the start.
     pub elapsed: Duration,
 }
 
+impl Counts {
+    /// The records that the sink has not passed over.
+    pub const fn shown(&self) -> u64 {
+        self.records.saturating_sub(self.passed)
+    }
+}
+
 impl Default for Tally {
     fn default() -> Self {
-        Self { started: Instant::now(), records: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+        Self {
+            started: Instant::now(),
+            records: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            passed: AtomicU64::new(0),
+        }
     }
 }
 
@@ -34,8 +49,9 @@ impl Tally {
         Self::default()
     }
 
-    /// So many records with so many bytes were flushed in all.
-    pub(crate) fn flushed(&self, records: u64, bytes: u64) {
+    /// So many records with so many bytes were flushed in all, so many of them passed over.
+    pub(crate) fn flushed(&self, records: u64, bytes: u64, passed: u64) {
+        self.passed.store(passed, Ordering::Relaxed);
         self.records.store(records, Ordering::Relaxed);
         self.bytes.store(bytes, Ordering::Relaxed);
     }
@@ -50,6 +66,7 @@ impl Tally {
         Counts {
             records: self.records.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
+            passed: self.passed.load(Ordering::Relaxed),
             elapsed: self.started.elapsed(),
         }
     }

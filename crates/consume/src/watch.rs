@@ -71,8 +71,10 @@ impl<S: Sink> Poller<'_, S> {
         if !self.limits.is_one_shot() {
             return None;
         }
+        let counts = self.deps.tally.counts();
         let progress = Progress {
-            records: self.deps.tally.counts().records,
+            records: counts.shown(),
+            passed: counts.passed,
             elapsed: self.deps.tally.elapsed(),
             at_end: self.sink.is_empty() && self.group.is_at_end(),
             assigned: self.group.has_joined(),
@@ -84,7 +86,7 @@ impl<S: Sink> Poller<'_, S> {
                 Reached::Short(verdict) => End::Failed(verdict),
                 Reached::Unreachable => End::Failed(self.deps.client.unreachable(&self.settings.servers)),
                 Reached::Overdue => {
-                    let share = self.limits.share(progress.records);
+                    let share = self.limits.share(&counts);
                     let why = self.readiness(now).err().or_else(|| self.group.unended());
                     let why = why.map_or(String::new(), |why| format!(": {why}"));
                     End::Failed(Verdict::new(Exit::Incomplete, format!("--timeout passed: {share}{why}")))

@@ -7,6 +7,7 @@
 //! | [`process`] | a real program run as a process: environment, output, signals, exit code |
 //! | [`records`] | records put into and read out of a topic by a plain client |
 //! | [`dns`] | a name server that answers, denies, or is too long for UDP |
+//! | [`groups`] | what the brokers say of consumer groups |
 //! | [`http`] | one GET on loopback, for `/metrics`, `/livez` and `/readyz`; reading a request |
 //! | [`mount`] | files that are replaced at once, as Kubernetes mounts a Secret |
 //! | [`otlp`] | a receiver of the spans that a program exports |
@@ -26,6 +27,7 @@
 
 pub mod apache;
 pub mod dns;
+pub mod groups;
 pub mod http;
 pub mod mock;
 pub mod mount;

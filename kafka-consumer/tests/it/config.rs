@@ -30,12 +30,26 @@ fn settings_that_cannot_work_are_refused_by_name() {
         (&["-p", "0", "-t", "a,b"], &["--partitions", "exactly one topic"]),
         (&["-p", "0", "-t", "^a.*"], &["--partitions", "exactly one topic"]),
         (&["--from", "middle"], &["--from", "offset:N"]),
+        (&["--from", "committed"], &["--from committed", "without a group", "--group"]),
+        (&["-p", "0", "-g", "g", "--from", "committed"], &["--from committed", "without --partitions"]),
+        (&["-t", "^a.*"], &["--topic ^a.*", "needs a group", "--group (KAFKA_CONSUMER_GROUP)"]),
+        (&["--to", "earliest"], &["--to", "offset:N"]),
+        (&["--tail", "0"], &["--tail"]),
+        (&["--match-header", "tenant"], &["--match-header", "tenant=acme"]),
+        (&["--match-key", ""], &["--match-key"]),
+        (&["--match-key", "a(", "--regex"], &["--match-key a(", "unclosed group"]),
+        (&["--regex"], &["--regex needs --match-key"]),
+        (&["--tail", "5", "--from", "earliest"], &["--tail and --from"]),
+        (&["--tail", "5", "-g", "g"], &["--tail reads without a group"]),
+        (&["--to", "latest", "-g", "g"], &["--to reads without a group"]),
+        (&["-g", ""], &["--group (KAFKA_CONSUMER_GROUP) is empty"]),
+        (&["-X", "group.id= "], &["--group (KAFKA_CONSUMER_GROUP) is empty"]),
         (&["--from", "time:yesterday"], &["--from", "time:-1h"]),
         (&["--timeout", "5s"], &["--timeout", "--max-records", "--exit-at-end"]),
         (&["--timeout", "5", "-n", "1"], &["--timeout", "500ms"]),
         (&["--timeout", "0s", "-n", "1"], &["--timeout", "more than zero"]),
         (&["-t", "no/topic"], &["--topic", "no/topic", "1 to 249"]),
-        (&["-t", "^["], &["--topic", "^["]),
+        (&["-g", "g", "-t", "^["], &["--topic", "^["]),
         (&["-t", ","], &["--topic", "empty"]),
         (&["-t", "^a,^b"], &["--topic ^a,^b", "a --topic of its own"]),
         (&["-X", "plugin.library.paths=x"], &["plugin.library.paths", "run code"]),
@@ -125,7 +139,7 @@ fn the_effective_settings_are_shown_with_where_they_came_from() {
     assert_eq!(origin("KAFKA_TOPIC=from-file"), ".env.shared");
     assert_eq!(origin("KAFKA_CONSUMER_GROUP=from-environment"), "environment");
     assert_eq!(origin("CONSUMER_RACK=from-flag"), "flag --rack");
-    assert_eq!(origin("CONSUMER_FROM=committed"), "default");
+    assert_eq!(origin("CONSUMER_COMMIT_INTERVAL=1s"), "default");
     assert_eq!(origin("KAFKA_PASSWORD=[redacted]"), "KAFKA_PASSWORD, .env.secret");
     assert_eq!(origin("fetch.min.bytes=7"), "-X");
     assert_eq!(origin("sasl.password=[redacted]"), "KAFKA_PASSWORD");
@@ -235,7 +249,7 @@ fn a_flag_is_one_value_and_a_variable_a_list() {
         let outcome = program.run(SOON).unwrap().expect_code(0).unwrap();
         assert!(outcome.stdout.lines().any(|line| line.split("  ").next() == Some(setting)), "{setting}\n{outcome}");
     };
-    let config = |flags: &[&str]| consumer().arg("config").args(flags);
+    let config = |flags: &[&str]| consumer().args(["config", "-g", "g"]).args(flags);
     shown(config(&["-t", "a,b", "-t", "^c{1,2}"]), r"KAFKA_TOPIC=a\,b,^c{1\,2}");
     shown(config(&[]).env("KAFKA_TOPIC", r"a, ^c{1\,2}"), r"KAFKA_TOPIC=a,^c{1\,2}");
     shown(config(&["--redact", "a,b", "--redact", "c"]), r"CONSUMER_REDACT=a\,b,c");

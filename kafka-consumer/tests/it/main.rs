@@ -3,6 +3,7 @@
 //! One crate with a module for each subject, so that there is one program to link.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
+mod adhoc;
 mod audit;
 mod check;
 mod config;

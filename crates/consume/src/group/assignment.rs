@@ -20,15 +20,19 @@ impl Group<'_> {
     /// The group assigns partitions: asks where they start. They are assigned to the client when that is known.
     pub(super) fn assign(&mut self, partitions: Vec<TopicPartition>, now: Instant) {
         self.placed += 1;
-        self.placements.push(Placement::assign(self.placed, partitions, self.settings, self.is_first, now));
+        let starts_anew = self.starts_anew();
+        self.placements.push(Placement::assign(self.placed, partitions, self.settings, starts_anew, now));
     }
 
-    /// The topic of given partitions was found.
+    /// A topic that is read without a group was found.
     pub(super) fn assign_given(&mut self, topic: &str, partitions: usize, now: Instant) -> Result<(), Verdict> {
-        let Subscription::Partitions { topic: own, partitions: wanted } = &self.settings.subscription else {
+        let Subscription::Partitions { topics, partitions: wanted } = &self.settings.subscription else {
             return Ok(());
         };
-        if topic != own || !self.is_first || !self.placements.is_empty() {
+        // One that was missing for a while is found again.
+        let is_assigned = self.partitions.iter().any(|slot| slot.place.topic == topic)
+            || self.placements.iter().any(|placement| placement.partitions.iter().any(|place| place.topic == topic));
+        if is_assigned || topics.iter().all(|own| own != topic) {
             return Ok(());
         }
         let all = || (0..i32::try_from(partitions).unwrap_or(i32::MAX)).collect();
@@ -40,6 +44,12 @@ impl Group<'_> {
         }
         self.assign(wanted.iter().map(|partition| TopicPartition::new(topic, *partition)).collect(), now);
         Ok(())
+    }
+
+    /// Whether partitions start where the run was told to. In a group only those of the first assignment do, as another member
+    /// has read what is assigned later; without one each topic is assigned once, when it is found.
+    const fn starts_anew(&self) -> bool {
+        self.is_first || !self.settings.subscription.is_group()
     }
 
     /// Carries out the placements whose questions were all answered.
@@ -62,7 +72,7 @@ impl Group<'_> {
     }
 
     fn placed(&mut self, placement: &Placement) -> Result<(), Verdict> {
-        let placed = placement.placed(self.settings, self.is_first)?;
+        let placed = placement.placed(self.settings, self.starts_anew())?;
         let mut list = TopicPartitionList::with_capacity(placed.len());
         for partition in &placed {
             let TopicPartition { topic, partition: number } = &partition.place;
@@ -70,7 +80,8 @@ impl Group<'_> {
                 .map_err(|error| failure("the assignment", &placement.partitions, &error))?;
         }
         let assigned = match (self.settings.subscription.is_group(), self.consumer.rebalance_protocol()) {
-            (true, RebalanceProtocol::Cooperative) => self.consumer.incremental_assign(&list),
+            // Without a group, the partitions of another topic may be assigned already.
+            (true, RebalanceProtocol::Cooperative) | (false, _) => self.consumer.incremental_assign(&list),
             _ => self.consumer.assign(&list),
         };
         assigned.map_err(|error| failure("the assignment", &placement.partitions, &error))?;

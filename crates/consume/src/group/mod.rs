@@ -26,7 +26,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::metrics::LoopMetrics;
-use crate::settings::{Settings, Subscription};
+use crate::settings::{Settings, Start, Subscription};
 use crate::sink::News;
 use commits::Commits;
 use context::{Context, Notes};
@@ -296,6 +296,12 @@ impl<'a> Group<'a> {
             && self.changes.is_empty()
             && self.topics.waiting_for().is_none()
             && self.partitions.all_at_end()
+    }
+
+    /// Whether the group has committed offsets, and read on from them there was nothing up to the ends.
+    pub fn is_read_up(&self) -> bool {
+        let from_committed = self.settings.subscription.is_group() && self.settings.from == Start::Committed;
+        from_committed && self.is_at_end() && self.partitions.any_committed()
     }
 
     /// Which partitions were not read to their end, as a sentence.

@@ -344,6 +344,11 @@ impl Partitions {
         !self.slots.is_empty() && self.slots.iter().all(|slot| slot.is_at_end)
     }
 
+    /// Whether the group has committed an offset behind a record.
+    pub fn any_committed(&self) -> bool {
+        self.slots.iter().any(|slot| slot.committed > 0)
+    }
+
     /// The partitions that were not read up to their end.
     pub fn unended(&self) -> impl Iterator<Item = &TopicPartition> {
         self.slots.iter().filter(|slot| !slot.is_at_end).map(|slot| &slot.place)

@@ -12,7 +12,7 @@ use rdkafka::topic_partition_list::Offset;
 
 use super::context::Context;
 use super::partitions::NONE;
-use crate::settings::{Reset, Settings, Start, Subscription};
+use crate::settings::{Reset, Settings, Start, Subscription, Until};
 
 /// Before a question is asked again that was not answered.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -33,16 +33,18 @@ pub(crate) enum Kind {
     Times,
     /// What the group has committed.
     Committed,
+    /// The first records at or after the time to stop at.
+    Until,
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] = [Self::Ends, Self::Highest, Self::Earliest, Self::Times, Self::Committed];
+    pub const ALL: [Self; 6] = [Self::Ends, Self::Highest, Self::Earliest, Self::Times, Self::Committed, Self::Until];
 
     const fn what(self) -> &'static str {
         match self {
             Self::Ends | Self::Highest => "the end offset",
             Self::Earliest => "the earliest offset",
-            Self::Times => "the offset at the time given",
+            Self::Times | Self::Until => "the offset at the time given",
             Self::Committed => "the committed offset",
         }
     }
@@ -97,12 +99,13 @@ impl Placement {
     ) -> Self {
         let start = if is_first { settings.from } else { Start::Committed };
         let needed = |kind: Kind| match kind {
-            Kind::Ends => settings.exit_at_end,
+            Kind::Ends => settings.exit_at_end || matches!(start, Start::Tail(_)),
             Kind::Highest => matches!(start, Start::Offset(_)),
             // Outside of a group it is told how much of the log was passed over.
-            Kind::Earliest => matches!(start, Start::Offset(_)) || !settings.subscription.is_group(),
+            Kind::Earliest => matches!(start, Start::Offset(_) | Start::Tail(_)) || !settings.subscription.is_group(),
             Kind::Times => matches!(start, Start::Time(_)),
             Kind::Committed => settings.subscription.is_group() && start == Start::Committed,
+            Kind::Until => matches!(settings.until, Some(Until::Time(_))),
         };
         Self::new(id, partitions, Purpose::Assign, needed, now)
     }
@@ -222,13 +225,18 @@ impl Placement {
 
     fn place(&self, place: &TopicPartition, start: Start, settings: &Settings) -> Result<Placed, Verdict> {
         if let Some(position) = settings.positions.get(&place.partition) {
-            let (start, end) = (Offset::Offset(*position), self.offset(Kind::Ends, place));
+            let (start, end) = (Offset::Offset(*position), self.end(place, settings));
             return Ok(Placed { place: place.clone(), start, committed: NONE, end });
         }
         let committed = self.offset(Kind::Committed, place).filter(|offset| *offset >= 0).unwrap_or(NONE);
         let start = match start {
             Start::Earliest => Offset::Beginning,
             Start::Latest => Offset::End,
+            Start::Tail(count) => {
+                let first = self.offset(Kind::Earliest, place).unwrap_or(0);
+                let end = self.offset(Kind::Ends, place).unwrap_or(first);
+                Offset::Offset(end.saturating_sub_unsigned(count).max(first))
+            }
             Start::Time(_) => match self.offset(Kind::Times, place) {
                 Some(offset) if offset >= 0 => Offset::Offset(offset),
                 _ => Offset::End,
@@ -261,7 +269,19 @@ impl Placement {
                 }
             },
         };
-        Ok(Placed { place: place.clone(), start, committed, end: self.offset(Kind::Ends, place) })
+        Ok(Placed { place: place.clone(), start, committed, end: self.end(place, settings) })
+    }
+
+    /// Where a one-shot run ends: never beyond the end of now, as what comes later may never come.
+    fn end(&self, place: &TopicPartition, settings: &Settings) -> Option<i64> {
+        let end = self.offset(Kind::Ends, place).filter(|_| settings.exit_at_end)?;
+        let until = match settings.until {
+            None => None,
+            Some(Until::Offset(offset)) => Some(offset),
+            // Negative: no record is that late.
+            Some(Until::Time(_)) => self.offset(Kind::Until, place).filter(|offset| *offset >= 0),
+        };
+        Some(until.map_or(end, |until| until.min(end)))
     }
 }
 
@@ -301,6 +321,10 @@ pub(crate) fn reset_to(
 /// What ListOffsets is asked; `None` for what the group knows.
 fn spec(kind: Kind, settings: &Settings) -> Option<i64> {
     match (kind, settings.from) {
+        (Kind::Until, _) => match settings.until {
+            Some(Until::Time(ms)) => Some(ms),
+            _ => Some(LATEST),
+        },
         (Kind::Ends | Kind::Highest, _) => Some(LATEST),
         (Kind::Earliest, _) => Some(EARLIEST),
         (Kind::Times, Start::Time(ms)) => Some(ms),

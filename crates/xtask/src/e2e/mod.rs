@@ -2,6 +2,7 @@
 
 mod access;
 pub mod activities;
+mod adhoc;
 mod audit;
 mod bench;
 mod broker_faults;
@@ -110,11 +111,12 @@ const SANDBOX: &str = "KAFKA_CLIENT_SANDBOX";
 type Scenario = suite::Scenario<Bench>;
 
 /// All of them. Those that share a cluster stand together.
-const SCENARIOS: [&[Scenario]; 25] = [
+const SCENARIOS: [&[Scenario]; 26] = [
     &namespaces::SCENARIOS,
     &delivery::SCENARIOS,
     &topics::SCENARIOS,
     &positions::SCENARIOS,
+    &adhoc::SCENARIOS,
     &groups::SCENARIOS,
     &ends::SCENARIOS,
     &leaving::SCENARIOS,

@@ -11,6 +11,7 @@ use common::config::layers::ALIASES;
 use common::config::units;
 use common::exit::Exit;
 use common::life;
+use kafka_consumer::config::LISTEN;
 use serde_json::Value;
 
 use super::set::{Object, Pod, Problems, Set, at, list_at, map_at, text};
@@ -169,7 +170,11 @@ fn grace(work: &Work<'_>, program: &Program, problem: &mut impl FnMut(String)) {
 }
 
 fn probes(work: &Work<'_>, program: &Program, problem: &mut impl FnMut(String)) {
-    let listen = work.value(program, "ADMIN_LISTEN");
+    let listen = match work.value(program, "ADMIN_LISTEN") {
+        // A consumer that names its group has an admin server, whoever does not say otherwise.
+        unset if unset.is_empty() && !work.value(program, "KAFKA_CONSUMER_GROUP").is_empty() => LISTEN.to_string(),
+        listen => listen,
+    };
     let port = listen.rsplit_once(':').and_then(|(_, port)| port.parse::<u64>().ok());
     let ports: Vec<_> = list_at(work.container, "/ports")
         .map(|port| (text(port, "/name"), at(port, "/containerPort").as_u64()))

@@ -89,10 +89,14 @@ fn configuration(program: &str, image: &Image, problems: &mut Vec<String>) {
         &image.list("/Config/Env").into_iter().filter(|set| **set == file).collect::<Vec<_>>(),
         &[&file],
     );
+    let variables: &[&str] = match program {
+        "consumer" => &["KAFKA_CLIENT_SANDBOX=auto", "KAFKA_CONSUMER_GROUP=kafka-consumer"],
+        _ => &["KAFKA_CLIENT_SANDBOX=auto"],
+    };
     expect(
-        "the confinement's variable",
+        "the program's variables",
         &image.list("/Config/Env").into_iter().filter(|set| set.starts_with("KAFKA_")).collect::<Vec<_>>(),
-        &["KAFKA_CLIENT_SANDBOX=auto"],
+        variables,
     );
     let labels = image.labels();
     let label = |key: &str| labels.get(format!("org.opencontainers.image.{key}").as_str()).copied().unwrap_or_default();
@@ -190,7 +194,8 @@ mod tests {
                     "User": "65532:65532",
                     "Entrypoint": ["/usr/local/bin/kafka-consumer"],
                     "Env": [
-                        "PATH=/bin", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", "KAFKA_CLIENT_SANDBOX=auto"
+                        "PATH=/bin", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", "KAFKA_CLIENT_SANDBOX=auto",
+                        "KAFKA_CONSUMER_GROUP=kafka-consumer"
                     ],
                     "ExposedPorts": { "8080/tcp": {} },
                     "Labels": labels,
@@ -231,11 +236,15 @@ mod tests {
             ("/Config/User", json!("nonroot"), "the user"),
             ("/Config/User", json!(""), "the user"),
             ("/Config/Entrypoint", json!(["/bin/sh", "-c", "kafka-consumer"]), "the entry point"),
-            ("/Config/Env", json!(["KAFKA_CLIENT_SANDBOX=auto"]), "the certificates' variable"),
             (
                 "/Config/Env",
-                json!(["SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", "KAFKA_CLIENT_SANDBOX=off"]),
-                "the confinement's variable",
+                json!(["KAFKA_CLIENT_SANDBOX=auto", "KAFKA_CONSUMER_GROUP=kafka-consumer"]),
+                "the certificates' variable",
+            ),
+            (
+                "/Config/Env",
+                json!(["SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", "KAFKA_CLIENT_SANDBOX=auto"]),
+                "the program's variables",
             ),
             ("/Config/ExposedPorts", json!({}), "what is exposed"),
             ("/Config/Labels/org.opencontainers.image.version", json!("0"), "the version"),
