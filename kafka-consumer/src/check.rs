@@ -15,7 +15,6 @@ use common::kafka::rotation::OnChange;
 use common::life::{Job, Parts, Settings};
 use common::report::Outlet;
 
-use crate::audit::STALL_LIMIT;
 use crate::metrics::ConsumerMetrics;
 
 /// The flags of a check.
@@ -115,7 +114,7 @@ impl Config {
             properties: &self.properties,
             subject: format!("topic {}", self.wanted.topics.join(",")),
             drain_timeout: common::check::DRAIN,
-            stall_limit: STALL_LIMIT,
+            stall_limit: common::check::STALL_LIMIT,
             endless: false,
             weakened: &self.weakened,
             termination_log: &self.args.termination_log,

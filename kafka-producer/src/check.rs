@@ -17,7 +17,6 @@ use common::kafka::topic::NewTopic;
 use common::life::{Job, Parts, Settings};
 use common::report::Outlet;
 
-use crate::STALL_LIMIT;
 use crate::metrics::ProducerMetrics;
 
 /// The flags of a check.
@@ -114,7 +113,7 @@ impl Config {
             properties: &self.properties,
             subject: format!("topic {}", self.args.topic),
             drain_timeout: common::check::DRAIN,
-            stall_limit: STALL_LIMIT,
+            stall_limit: common::check::STALL_LIMIT,
             endless: false,
             weakened: &self.weakened,
             termination_log: &self.args.termination_log,

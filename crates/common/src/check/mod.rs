@@ -43,6 +43,8 @@ use rights::Feature;
 
 /// How long a check may go on after a signal.
 pub const DRAIN: Duration = Duration::from_millis(500);
+/// How long a check may stand still: longer than any of its questions.
+pub const STALL_LIMIT: Duration = Duration::from_secs(60);
 /// Between two rounds of a check that waits.
 const PAUSE: Duration = Duration::from_secs(2);
 /// The longest sleep, so that a signal is seen.
