@@ -10,13 +10,14 @@ use super::tools::{Tools, output};
 use crate::programs;
 
 /// A name, and the components; as the comment in the file offers them.
-pub const VARIATIONS: [(&str, &[&str]); 7] = [
+pub const VARIATIONS: [(&str, &[&str]); 8] = [
     ("plain", &[]),
     ("strimzi", &["kafka/strimzi/clients"]),
     ("monitoring", &["monitoring/clients"]),
     ("keda", &["autoscaling/keda"]),
     ("strimzi-keda", &["kafka/strimzi/clients", "autoscaling/keda", "autoscaling/keda-scram"]),
     ("hpa", &["autoscaling/hpa"]),
+    ("check", &["check"]),
     ("seccomp", &["policies/seccomp"]),
 ];
 
