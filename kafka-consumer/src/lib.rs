@@ -64,7 +64,7 @@ enum Typed {
 enum Task {
     Run(Box<Config>),
     Audit(Box<audit::Config>),
-    Check(Box<check::Config>),
+    Check(Box<common::check::Config>),
 }
 
 /// The names of the subcommands.
@@ -94,7 +94,7 @@ impl life::Program for Consumer {
         match args {
             Typed::Run(args) => &args.log,
             Typed::Audit(args) => &args.log,
-            Typed::Check(args) => &args.log,
+            Typed::Check(args) => &args.check.log,
         }
     }
 
@@ -102,7 +102,7 @@ impl life::Program for Consumer {
         match args {
             Typed::Run(args) => Task::Run(Box::new(Config::new(args, given, layers, problems))),
             Typed::Audit(args) => Task::Audit(Box::new(audit::Config::new(args, given, layers, problems))),
-            Typed::Check(args) => Task::Check(Box::new(check::Config::new(args, given, layers, problems))),
+            Typed::Check(args) => Task::Check(Box::new(args.config(given, layers, problems))),
         }
     }
 

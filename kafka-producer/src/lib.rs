@@ -71,7 +71,7 @@ enum Typed {
 /// What is to be done, checked.
 enum Task {
     Run(Box<Run>),
-    Check(Box<check::Config>),
+    Check(Box<common::check::Config>),
 }
 
 /// A run, checked.
@@ -108,7 +108,7 @@ impl life::Program for Producer {
     fn log(args: &Typed) -> &LogArgs {
         match args {
             Typed::Run(args) | Typed::RoundTrip(args) => &args.log,
-            Typed::Check(args) => &args.log,
+            Typed::Check(args) => &args.check.log,
         }
     }
 
@@ -123,7 +123,7 @@ impl life::Program for Producer {
                 let reading = Some(round_trip::reading(args, &config, problems));
                 Task::Run(Box::new(Run { config, reading }))
             }
-            Typed::Check(args) => Task::Check(Box::new(check::Config::new(args, given, layers, problems))),
+            Typed::Check(args) => Task::Check(Box::new(args.config(given, layers, problems))),
         }
     }
 

@@ -7,6 +7,7 @@
 //!
 //! | file | what it has |
 //! |---|---|
+//! | `config` | the settings, the same for both programs |
 //! | `finding` | one line each, and the exit code that they come to |
 //! | `network`, `transport`, `protocol` | names and connections; TLS; the one request that is answered before a login |
 //! | `client`, `cluster` | the client that asks; what the brokers say |
@@ -14,6 +15,7 @@
 
 mod client;
 mod cluster;
+mod config;
 mod finding;
 mod network;
 mod protocol;
@@ -36,6 +38,8 @@ use crate::life::{self, Finish, Job};
 use crate::report::Report;
 use crate::shutdown::Shutdown;
 use crate::verdict::Verdict;
+
+pub use config::{Config, Subject};
 
 use client::Client;
 use finding::{Findings, Layer, Status};
