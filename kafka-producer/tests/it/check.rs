@@ -107,3 +107,12 @@ fn wrong_settings_are_told_before_anything_is_tried() {
     assert_eq!(outcome.code(), Some(2), "{outcome}");
     assert_says(&outcome.stderr, &["--topic", "an address is no URL"]);
 }
+
+#[test]
+fn who_takes_connections_and_answers_nothing_is_no_broker_that_passes() {
+    let (cluster, silent) = (Cluster::new(1), Impostor::new(Manner::Silent));
+    let servers = format!("{},{}", cluster.mock.bootstrap_servers(), silent.address());
+    let outcome = check(&["-b", &servers]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert_says(&outcome.stdout, &["FAIL  brokers", &silent.address(), "takes connections, and answers nothing"]);
+}

@@ -8,7 +8,7 @@ use rdkafka::metadata::Metadata;
 use super::client::Client;
 use super::finding::{Findings, Layer};
 use super::rights::{Feature, Need, Resource, needs};
-use super::{Wanted, network, transport};
+use super::{Wanted, network, protocol, transport};
 use crate::config::Properties;
 use crate::exit::Exit;
 use crate::kafka::error::{class, hint};
@@ -45,14 +45,21 @@ fn login(properties: &Properties) -> String {
     }
 }
 
-/// Reaches each broker where it tells its clients to.
+/// Reaches each broker where it tells its clients to, and has it answer.
 pub fn listeners(metadata: &Metadata, wanted: &Wanted, properties: &Properties, findings: &mut Findings) {
     for broker in metadata.brokers() {
         let place = format!("{}:{}", broker.host(), broker.port());
         let what = format!("broker {} at {place}", broker.id());
         let stream = network::connect(&place, Layer::Listeners, Layer::Listeners, &what, findings, wanted.timeout);
-        if let Some(stream) = stream.filter(|_| transport::is_wanted(properties)) {
-            transport::shake_hands(Layer::Listeners, &place, stream, properties, findings);
+        let Some(stream) = stream else { continue };
+        let stream = match transport::is_wanted(properties) {
+            false => Some(transport::Stream::Plain(stream)),
+            true => transport::shake_hands(Layer::Listeners, &place, stream, properties, findings),
+        };
+        // A process that stands still takes connections all the same.
+        if let Some(Err(error)) = stream.map(|mut stream| protocol::ask(&mut stream)) {
+            let to_do = "is the broker alive, and does the address lead to it?";
+            findings.fail(Layer::Listeners, what, Exit::Unreachable, protocol::said(&error), to_do);
         }
     }
 }

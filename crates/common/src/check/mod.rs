@@ -187,9 +187,11 @@ impl Check {
         for (place, versions) in versions {
             match versions {
                 Ok(versions) => findings.pass(Layer::Brokers, place, versions.described()),
-                Err(error) => {
-                    findings.not_verified(Layer::Brokers, place, format!("its versions were not told: {error}"))
+                Err(error) if protocol::is_silence(&error) => {
+                    let to_do = "is the broker alive, and does the address lead to it?";
+                    findings.fail(Layer::Brokers, place, Exit::Unreachable, protocol::said(&error), to_do);
                 }
+                Err(error) => findings.not_verified(Layer::Brokers, place, protocol::said(&error)),
             }
         }
         self.health.progress();

@@ -42,6 +42,20 @@ pub fn ask(stream: &mut Stream) -> io::Result<Versions> {
     }
 }
 
+/// Whether nothing at all was answered.
+pub fn is_silence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// Why there was no answer, for people.
+pub fn said(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "takes connections, and answers nothing".to_owned(),
+        io::ErrorKind::UnexpectedEof => "ends the connection instead of an answer".to_owned(),
+        _ => format!("its versions are not told: {error}"),
+    }
+}
+
 fn exchange(stream: &mut (impl Read + Write)) -> io::Result<Versions> {
     let mut request = Vec::new();
     request.extend(API_VERSIONS.to_be_bytes());
