@@ -9,7 +9,7 @@ use common::args::sandbox::SandboxArgs;
 use common::args::{ConnectionArgs, LogArgs};
 use common::config::units;
 
-use super::Start;
+use super::values::Start;
 
 /// The flags of an audit.
 #[derive(Clone, Debug, ClapArgs)]

@@ -16,8 +16,8 @@ use common::stamp;
 use ledger::MOST_MESSAGES;
 
 use super::reports::Reports;
-use crate::args::Start;
 use crate::args::audit::{AuditArgs, VerdictFormat};
+use crate::args::values::Start;
 
 /// How long the loop may hang before the process counts as dead.
 pub const STALL_LIMIT: Duration = Duration::from_secs(300);
